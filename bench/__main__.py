@@ -1,0 +1,93 @@
+"""Measure everything beside its peers: `python -m bench [--tiny | --full]`, or `make bench`.
+
+Prints a table, writes `bench/results/*.json` and, unless tiny, `docs/performance.md`.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench import applying, building, inputs, memory, page, verifying
+from bench.figures import Figure, table
+from bench.inputs import Range
+from bench.programs import Vendor
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is measured."""
+
+    name: str
+    rounds: int
+    hashed: int
+    applied: list[tuple[int, int, float | None]]
+    memory: int
+
+
+TINY = Extent("tiny", 1, 1 << 20, [(10, 2_000, None), (20, 10_000, None)], 8 << 20)
+QUICK = Extent("quick", 5, 256 << 20, [(50, 20_000, None), (500, 20_000, 0.4), (200, 1_000_000, 0.85)], 256 << 20)
+FULL = Extent("full", 9, 1 << 30, QUICK.applied, 2 << 30)
+
+
+def ranges(extent: Extent, folder: Path) -> list[Range]:
+    """Return what is built and verified, smallest first."""
+    if extent is not TINY:
+        return [inputs.made_of(inputs.SMALL), inputs.made_of(inputs.LARGE), *inputs.given()]
+    made = []
+    for name, count in (("few", 5), ("many", 50)):
+        repository = folder / name
+        inputs.started(repository)
+        for seed, tag in enumerate(("r0", "r1")):
+            for path in repository.glob("folder-*"):
+                shutil.rmtree(path)
+            applying.files(repository, count, 1_000, seed)
+            inputs.commit(repository, tag)
+        made.append(Range(name, repository, "r0", "r1"))
+    return made
+
+
+def measure(extent: Extent, folder: Path) -> Iterator[Figure]:
+    """Measure everything."""
+    vendor = Vendor(folder / "vendor", "bench")
+    vendor.settle()
+    sources = ranges(extent, folder / "repositories")
+    yield from building.run(vendor, folder / "build", sources, extent.rounds)
+    yield from verifying.hashing(folder / "hash", extent.hashed, extent.rounds)
+    yield from verifying.verifying(vendor, folder / "verify", sources, extent.rounds)
+    yield from applying.run(vendor, folder / "apply", extent.applied, extent.rounds)
+    yield from verifying.start(extent.rounds)
+    yield from memory.run(vendor, folder / "memory", extent.memory)
+
+
+def main() -> int:
+    """Run what the options ask for."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--tiny", dest="extent", action="store_const", const=TINY, help="seconds; proves nothing")
+    parser.add_argument("--full", dest="extent", action="store_const", const=FULL, help="more rounds, 2 GiB of payload")
+    parser.add_argument("--results", type=Path, default=Path("bench/results"), help="folder of the results")
+    parser.add_argument("--work", type=Path, help="folder on the disk to measure; by default that for temporary files")
+    options = parser.parse_args()
+    extent, now = options.extent or QUICK, datetime.now(UTC)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=options.work) as name:
+        found = []
+        for figure in measure(extent, Path(name)):
+            print("  ".join(figure.row()), flush=True)
+            found.append(figure)
+    print(f"\n{table(found, markdown=False)}")
+    facts = page.facts(now, extent.name)
+    options.results.mkdir(parents=True, exist_ok=True)
+    document = {"facts": facts, "figures": [figure.as_document() for figure in found]}
+    (options.results / f"{now:%Y%m%dT%H%M%SZ}-{extent.name}.json").write_text(json.dumps(document, indent=1) + "\n")
+    if extent is not TINY:
+        Path("docs/performance.md").write_text(page.written(facts, found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

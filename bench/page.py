@@ -1,0 +1,52 @@
+"""The page `docs/performance.md`: the latest figures with date, machine and versions."""
+
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+
+from bench.figures import Figure, table
+
+_PROGRAMS = (["git", "--version"], ["rsync", "--version"], ["openssl", "version"], ["gzip", "--version"])
+_LIBRARIES = ("gitpython", "zlib-ng", "cryptography")
+
+
+def facts(now: datetime, extent: str) -> dict[str, str]:
+    """Return what the figures depend on."""
+    found = {"date": f"{now:%Y-%m-%d}", "extent": extent, "machine": _machine(), "python": platform.python_version()}
+    for line in _PROGRAMS:
+        found[line[0]] = subprocess.run(line, check=True, capture_output=True, text=True).stdout.splitlines()[0].strip()
+    return found | {name: metadata.version(name) for name in _LIBRARIES}
+
+
+def _machine() -> str:
+    processors = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    model = processors[0].partition(":")[2].strip() if processors else platform.machine()
+    return f"{os.cpu_count()} cores, {model}, {platform.system()} {platform.release()}"
+
+
+def written(found: dict[str, str], figures: Sequence[Figure]) -> str:
+    """Return the page."""
+    lines = [f"- {name}: {text}" for name, text in found.items()]
+    return f"{_HEAD}\n{chr(10).join(lines)}\n\n{table(figures, markdown=True)}\n{_FOOT}"
+
+
+_HEAD = """# Performance
+
+Written by `make bench`. Every figure is a ratio to a peer that ran in turn in the same benchmark (A B A B, median of
+the ratios within a round), since absolute times mean nothing on a shared machine; or a bound on memory. CPU counts
+children. Of our programs Python's own start and imports are left out (A3 says what they take).
+"""
+
+_FOOT = """
+- B1, B3, B4: both sides of each change are read and hashed, as a manifest states the digest of every earlier content;
+  the floor (`git diff-tree` piped to `git cat-file --batch --buffer` piped to `cat`) reads the same.
+- B2: `git archive --format=zip` packs the new side alone, without digests; scan and simulation are printed apart.
+- A1: `rsync -a -I --backup --fsync` of the same files; ours verifies signatures and digests, keeps a journal, a ledger
+  and the earlier contents, and checks every file afterwards.
+- Growth: the exponent between two sizes; 1 follows the size, 0 does not grow.
+- Memory: peak of the largest process.
+"""

@@ -1,0 +1,1 @@
+"""Database migrations. Imported by nobody; reads the tables only."""

@@ -1,0 +1,740 @@
+"""The one root of every error Patchline raises on purpose.
+
+    PatchlineError
+    ├─ UsageError          2   the command line asks for something that makes no sense
+    ├─ SettingsError      10   settings or doctor's findings
+    ├─ NotFoundError      11   a file, key, ref or hotfix that is not there
+    ├─ RefusedError       12   a rule says no
+    │   └─ SealedKeyError      a private key's file
+    ├─ StateError         13   right request, wrong moment
+    ├─ BuildError         14   a bundle that cannot be built
+    │   ├─ GitError            … because of its git source
+    │   ├─ RecipeError         … because of its recipe
+    │   └─ TrialError          … as trying it out showed; the exit code is that of the command that failed
+    ├─ MalformedError     20   bytes that are not what they claim to be
+    │   ├─ ArchiveError        the container: tar and gzip
+    │   ├─ DocumentError       canonical JSON
+    │   ├─ ManifestError       a field of the manifest
+    │   └─ BundleError         container and manifest disagree
+    ├─ VerificationError  21   not verified
+    │   ├─ SignatureError      keys and signatures
+    │   ├─ StatementError      provenance and approvals
+    │   ├─ ApprovalError       too few approvals
+    │   └─ TrustError          root, policy, trust file
+    ├─ RelationError      22   does not fit what is applied already
+    ├─ InstallationError  23   the folder on disk
+    ├─ HealthError        24   rolled back after a failed health check
+    ├─ LockedError        25   somebody else is at it
+    ├─ ExpiredError       26   trust or channel expired
+    ├─ RecalledError      27   recalled
+    └─ ProblemsError           several of these at once, the gravest first
+
+A family owns a table of codes; a code is stable, and its table entry is the hint a person reads next.
+`docs/errors.md` is generated from these tables.
+"""
+
+from typing import Any, ClassVar, Self
+
+
+class PatchlineError(Exception):
+    """A refusal with a message for people, a hint what to do, and a code for scripts.
+
+    Attributes:
+        code: stable name such as `archive.truncated`.
+        message: what is wrong, naming the object.
+        hint: what to do about it.
+    """
+
+    family: ClassVar[str] = "patchline"
+    exit_code: ClassVar[int] = 1
+    http_status: ClassVar[int] = 500
+    hints: ClassVar[dict[str, str]] = {
+        "bug": "This is a bug in Patchline; please report it with the traceback.",
+        "stopped": "Run the command again when you are ready.",
+    }
+
+    def __init__(self, code: str, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.code = f"{self.family}.{code}"
+        self.message = message
+        self.hint = self.hints[code] if hint is None else hint
+
+    def about(self, name: str) -> Self:
+        """Return the error with the name of what it is about before its message."""
+        self.message = f"{name}: {self.message}"
+        self.args = (self.message,)
+        return self
+
+    def as_document(self) -> dict[str, Any]:
+        """Return the error as it stands in `--json` output."""
+        return {"error": self.code, "message": self.message, "hint": self.hint, "exit_code": self.exit_code}
+
+
+class ProblemsError(PatchlineError):
+    """Several refusals at once; code, hint and exit code are those of the gravest, which comes first."""
+
+    family = "problems"
+
+    def __init__(self, problems: list[PatchlineError]) -> None:
+        first = max(problems, key=lambda problem: problem.exit_code)
+        self.problems = [first, *(problem for problem in problems if problem is not first)]
+        Exception.__init__(self, "\n".join(problem.message for problem in self.problems))
+        self.code, self.hint, self.message = first.code, first.hint, first.message
+        self.exit_code = first.exit_code  # type: ignore[misc]
+        self.http_status = first.http_status  # type: ignore[misc]
+
+    def as_document(self) -> dict[str, Any]:
+        """Return the gravest as the error, and all of them as `problems`."""
+        return {**super().as_document(), "problems": [problem.as_document() for problem in self.problems]}
+
+
+def refuse(problems: list[PatchlineError]) -> None:
+    """Raise the problem, or all of them as one; do nothing when there is none."""
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise ProblemsError(problems)
+
+
+class UsageError(PatchlineError):
+    """The command line asks for something that makes no sense."""
+
+    family = "usage"
+    exit_code = 2
+    http_status = 400
+    hints: ClassVar[dict[str, str]] = {
+        "date": "Write the date as YYYY-MM-DD.",
+        "root-name": "Names of roots are lower-case letters, digits and dashes, such as `app`.",
+        "root-path": "Choose a folder whose path has no control characters and is UTF-8.",
+        "follow": "Name links that lie below a root.",
+        "options": "See --help for the options that go together.",
+        "command-line": "See --help.",
+        "declined": "Run it again when you are sure.",
+        "unattended": "Answer at a terminal, or give the answer as an option.",
+        "no-passphrase": "Give --passphrase-fd N, set PATCHLINE_PASSPHRASE, or run it at a terminal.",
+        "passphrase-fd": "Name an open file descriptor that holds the passphrase: --passphrase-fd 3 3<FILE",
+        "passphrase-empty": "Choose a passphrase of several words.",
+        "passphrase-long": "Choose a shorter passphrase.",
+        "key-uri": "Name a key as sealed:NAME, or just NAME; `patchline key list` shows yours.",
+        "policy-recipe": "The recipe is the policy's document as TOML; docs/bundle-format.md describes it.",
+        "key-person": "Write PERSON=FILE, for an approver PERSON=FILE:CUSTODY:ROLE.",
+        "key-name": "A key's name has letters, digits, dots, dashes and underscores, at most 64.",
+    }
+
+
+class SettingsError(PatchlineError):
+    """Settings, or findings of the doctor."""
+
+    family = "settings"
+    exit_code = 10
+    http_status = 500
+    hints: ClassVar[dict[str, str]] = {
+        "self-test": "Mend what is named before a hotfix is applied here.",
+        "server-extra": "Install the vendor's programs too: pip install 'patchline[server]'",
+        "cryptography": "Install it: pip install cryptography.",
+        "site-signing": "Install the Python package cryptography, or openssl as /usr/bin/openssl.",
+    }
+
+
+class NotFoundError(PatchlineError):
+    """Something that is not there."""
+
+    family = "not-found"
+    exit_code = 11
+    http_status = 404
+    hints: ClassVar[dict[str, str]] = {
+        "root": "Name the site's root with --root, or run `patchline-site init` first.",
+        "hotfix": "`patchline-site inventory` lists what is applied.",
+        "level": "`patchline-site history` lists the levels this site had; `baseline` always is one.",
+        "file": "Check the path.",
+        "folder": "Create the folder first, or check the path.",
+        "key": "`patchline key list` shows your keys; PATCHLINE_KEYS names another folder.",
+    }
+
+
+class RefusedError(PatchlineError):
+    """A rule says no."""
+
+    family = "refused"
+    exit_code = 12
+    http_status = 403
+    hints: ClassVar[dict[str, str]] = {
+        "file-exists": "Choose another name, or remove the file first.",
+        "fingerprint": "Ask the key's person again, by voice or on paper. Do not sign before both are equal.",
+        "fingerprint-unused": "Every --fingerprint must be of a key that is new to you in this document.",
+        "permission": "Run it as the owner of the file, or change who may use it.",
+        "trust-product": "Ask the vendor for the trust file of this product.",
+        "list-baseline": "Give the list of the baseline named by --baseline.",
+        "trust-fingerprint": "Ask the vendor again, by phone; do not use this trust file until they agree.",
+        "not-confirmed": "Answer yes, or give --yes.",
+        "root-step": "Run as the owner of the folders, or ask the vendor for a policy that allows steps as root.",
+        "needs-root": "Run as root.",
+        "interpreter": "Steps run only with interpreters that belong to root.",
+        "irreversible": "Go on with --accept-irreversible, knowing what stays.",
+        "plan-changed": "Make a new plan, and look at what is different.",
+    }
+
+
+class SealedKeyError(RefusedError):
+    """A private key's file."""
+
+    family = "sealed"
+    hints: ClassVar[dict[str, str]] = {
+        "passphrase": "Try again; the file itself is undamaged.",
+        "empty-passphrase": "Choose a passphrase; a key is never stored without one.",
+        "damaged": "Restore the key's file from your copy.",
+        "format": "A newer patchline made this key; use that one.",
+        "cost": "Patchline makes no such key; where does this file come from?",
+        "exists": "Choose another name, or move the old key away first.",
+        "unreadable": "The key must be a regular file that you may read, not a link.",
+        "unwritable": "Check the folder's rights and the free space.",
+        "permissions": "Only its owner may read a key: chmod 600, and check who owns it.",
+    }
+
+
+class StateError(PatchlineError):
+    """The right request at the wrong moment."""
+
+    family = "state"
+    exit_code = 13
+    http_status = 409
+    hints: ClassVar[dict[str, str]] = {
+        "disk-full": "Free some space and run the command again.",
+        "input-output": "Check the disk and its mount, then run the command again.",
+    }
+
+
+_REPOSITORY = "Run git fsck in the repository, or take a fresh clone."
+
+
+class BuildError(PatchlineError):
+    """A bundle that cannot be built."""
+
+    family = "build"
+    exit_code = 14
+    http_status = 422
+    hints: ClassVar[dict[str, str]] = {
+        "base-moved": "A release gets a new tag; find out who moved this one, or name the base by its full commit id.",
+        "contributors": "Name at least one person with --contributor, as in the people file.",
+        "empty": "Check --base and --head, or describe steps or guidance in the recipe.",
+        "file-too-large": "A bundle carries files of less than 8 GiB.",
+        "fix-not-contained": "Merge that fix into the head, list it, or leave the bundle out of --onto.",
+        "fix-unknown": "Name the fix with --fix or in the recipe, or correct its id.",
+        "fix-without-path": "Name its paths in the recipe or with --fix-paths, or leave the fix out.",
+        "folder": "Create the folder first, or check the path.",
+        "folder-emptied": "Remove the folder in the head as well, or keep a file in it.",
+        "link": "A link must stay inside its root; ship the file itself.",
+        "link-encoding": "Give the link a target in UTF-8.",
+        "manifest": "Change what the message names, in the recipe, the options or the source.",
+        "not-reproduced": "Do not approve it; ask the builder what it was built from.",
+        "onto-baseline": "Give only bundles that are for this baseline.",
+        "onto-product": "Give only bundles of this product.",
+        "onto-twice": "Give each bundle once.",
+        "out-inside": "Write the bundle to a folder of its own.",
+        "path": "Rename it in the source, leave its folder out of the roots, or the platform out of the target.",
+        "path-encoding": "Rename it in the source; names at a site are UTF-8.",
+        "path-twin": "Rename one of them; the target platform cannot hold both.",
+        "pattern-unmatched": "Correct the pattern; ** crosses folders, and ROOT: goes before it.",
+        "people-address": "Write addresses in lower case, as NAME@HOST.",
+        "people-key": "Write key = and a secret of at least 32 characters; keep it, or no bundle can be rebuilt.",
+        "people-person": "A person id looks like ada or ada.l.",
+        "people-syntax": "A people file has a key and a table [people].",
+        "people-twice": "Give each address to one person.",
+        "root-not-folder": "Map another folder of the source to this root.",
+        "secret": "Take it out and change what it opens; if it is no secret, give --allow PATH=REASON.",
+        "simulation": "Do not ship it: report it with the source and the recipe, or build a smaller change.",
+        "simulation-place": "Write the bundle to a folder that only you can change.",
+        "source-changed": "A file changed while the bundle was written; build again.",
+        "special-file": "Take sockets, pipes and devices out of the folder.",
+        "special-rights": "Take the setuid and setgid bits off, and set them in a step if they must be.",
+        "title": "Give --title, or name a fix with --fix ID=TITLE.",
+        "unexplained": "Name the fix in the commit (Fixes: ID), in the recipe, or with --fix-paths ID=GLOB.",
+        "client-library": "Make the environment anew from the hash-pinned requirements: make clean setup",
+    }
+
+
+class GitError(BuildError):
+    """The git source of a bundle."""
+
+    family = "git"
+    hints: ClassVar[dict[str, str]] = {
+        "address": "Set remote.NAME.url of the clone to an https, ssh or file address or an existing folder.",
+        "commit-malformed": _REPOSITORY,
+        "damaged": _REPOSITORY,
+        "fetch-failed": "Check the network and your rights there, or build from a full clone.",
+        "lfs-pointer": "Build from folders that hold the real files: --base-dir and --head-dir.",
+        "no-git": "Install git 2.36 or newer.",
+        "not-a-repository": "Give the top folder of a work tree, or a bare repository.",
+        "object-corrupt": _REPOSITORY,
+        "staged-missing": "Everything is as it was before; try again, and check the disk when it happens twice.",
+        "object-missing": "Build from a full clone, or run git fsck in this one.",
+        "ref-ambiguous": "Write the full name, such as refs/tags/NAME.",
+        "ref-malformed": "Give a tag, branch or commit id; ~N and ^ may follow.",
+        "ref-missing": "List what there is with git tag or git branch -a.",
+        "ref-not-commit": "Give a tag, branch or commit id.",
+        "ref-option": "A ref does not begin with a dash.",
+        "reversed": "Exchange --base and --head.",
+        "shallow-history": "Run git fetch --unshallow in the clone, so that everybody who contributed is known.",
+        "submodule": "Build from folders that hold the real files: --base-dir and --head-dir.",
+        "tag-moved": "Find out who moved it and why; a release gets a new tag, or name the commit by its full id.",
+        "too-large": "Build from folders, or leave the object out of the release.",
+        "too-old": "Install git 2.36 or newer.",
+        "tree-malformed": _REPOSITORY,
+        "unreadable": "Run it as somebody who may read the repository.",
+        "unrelated": "Check that both refs belong to one product.",
+    }
+
+
+class RecipeError(BuildError):
+    """The recipe of a bundle (`hotfix.toml`)."""
+
+    family = "recipe"
+    hints: ClassVar[dict[str, str]] = {
+        "duplicate": "Give each fix one table.",
+        "encoding": "Save the file as UTF-8.",
+        "file": "Put the file beside the recipe, or below.",
+        "missing": "Add the key; patchline bundle recipe writes a commented example.",
+        "syntax": "Correct the line; patchline bundle recipe writes a commented example.",
+        "type": "Correct the value; patchline bundle recipe writes a commented example.",
+        "unknown-key": "Check the spelling; patchline bundle recipe writes a commented example.",
+        "value": "Correct the value; patchline bundle recipe writes a commented example.",
+    }
+
+
+class TrialError(BuildError):
+    """What `patchline try` found; the exit code is that of the command that failed."""
+
+    family = "trial"
+    hints: ClassVar[dict[str, str]] = {
+        "command": "Run it again with --keep, then run the failed command by hand where it was run.",
+        "tree": "This is a bug in Patchline; please report it with the paths.",
+        "too-fast": "Try again; the machine was faster than the kill.",
+    }
+
+    def __init__(self, code: str, message: str, *, exit_code: int | None = None, hint: str | None = None) -> None:
+        super().__init__(code, message, hint=hint)
+        if exit_code is not None:
+            self.exit_code = exit_code  # type: ignore[misc]
+
+
+class MalformedError(PatchlineError):
+    """Bytes that are not what they claim to be."""
+
+    family = "malformed"
+    exit_code = 20
+    http_status = 422
+    hints: ClassVar[dict[str, str]] = {
+        "not-a-file": "Name a regular file.",
+        "file-too-large": "This is hardly the file you meant; check the path.",
+    }
+
+
+_CUT = "The file was cut short, often by a broken download; fetch it again."
+_FOREIGN = "Patchline never packs like this: do not use the file, and tell whoever sent it."
+_DAMAGED = "The file is damaged or was not made by patchline; fetch it again."
+
+
+class ArchiveError(MalformedError):
+    """The container: tar and gzip."""
+
+    family = "archive"
+    hints: ClassVar[dict[str, str]] = {
+        "name": "Names in the archive are made by the format; this is a fault of the program.",
+        "member-too-large": "Format 1 carries files below 8 GiB.",
+        "source-size": "The file changed while it was read; build again.",
+        "missing-member": _DAMAGED,
+        "padding": _DAMAGED,
+        "end-block": _DAMAGED,
+        "trailing-data": _DAMAGED,
+        "truncated": _CUT,
+        "unknown-member": _FOREIGN,
+        "duplicate-member": _FOREIGN,
+        "member-order": _DAMAGED,
+        "type-old": _FOREIGN,
+        "type-hard-link": _FOREIGN,
+        "type-link": _FOREIGN,
+        "type-device": _FOREIGN,
+        "type-folder": _FOREIGN,
+        "type-fifo": _FOREIGN,
+        "type-pax": _FOREIGN,
+        "type-pax-global": _FOREIGN,
+        "type-long-name": _FOREIGN,
+        "type-sparse": _FOREIGN,
+        "owner": _FOREIGN,
+        "time": _FOREIGN,
+        "link-name": _FOREIGN,
+        "owner-name": _FOREIGN,
+        "device-number": _FOREIGN,
+        "name-prefix": _FOREIGN,
+        "header-end": _FOREIGN,
+        "magic": _DAMAGED,
+        "checksum": _DAMAGED,
+        "type": _FOREIGN,
+        "name-empty": _FOREIGN,
+        "name-after-nul": _FOREIGN,
+        "name-encoding": _FOREIGN,
+        "number-binary": _FOREIGN,
+        "number": _FOREIGN,
+        "mode-special": _FOREIGN,
+        "mode": _FOREIGN,
+        "gzip-damaged": _DAMAGED,
+        "gzip-truncated": _CUT,
+        "gzip-too-large": "Do not use this file; it would fill the disk.",
+        "gzip-checksum": _DAMAGED,
+        "gzip-length": _DAMAGED,
+        "gzip-second-stream": _FOREIGN,
+        "gzip-trailing-data": _DAMAGED,
+        "gzip-magic": _DAMAGED,
+        "gzip-flags": _FOREIGN,
+        "gzip-time": _FOREIGN,
+        "gzip-header": _FOREIGN,
+    }
+
+
+class DocumentError(MalformedError):
+    """JSON that is not canonical (RFC 8785) or is out of bounds."""
+
+    family = "document"
+    hints: ClassVar[dict[str, str]] = {
+        "too-large": _DAMAGED,
+        "byte-order-mark": _DAMAGED,
+        "encoding": _DAMAGED,
+        "syntax": _DAMAGED,
+        "duplicate-key": _DAMAGED,
+        "number": _DAMAGED,
+        "integer-range": _DAMAGED,
+        "surrogate": _DAMAGED,
+        "depth": _DAMAGED,
+        "too-many-values": _DAMAGED,
+        "not-canonical": _DAMAGED,
+    }
+
+
+_BUILDER = "Ask whoever built the bundle; a builder of this format never writes this."
+_CLIENT = "A newer patchline-site is needed; ask the vendor for it."
+
+
+class ManifestError(MalformedError):
+    """A field of the manifest that breaks its rule."""
+
+    family = "manifest"
+    hints: ClassVar[dict[str, str]] = {
+        "missing": _BUILDER,
+        "type": _BUILDER,
+        "value": _BUILDER,
+        "client": _CLIENT,
+        "format": _CLIENT,
+        "critical": _CLIENT,
+        "identifier": "A hotfix id looks like HF-2026-0012.",
+        "unsorted": _BUILDER,
+        "duplicate": _BUILDER,
+        "fixes": _BUILDER,
+        "empty": _BUILDER,
+        "path-empty": _BUILDER,
+        "path-absolute": _BUILDER,
+        "path-parent": _BUILDER,
+        "path-dot": _BUILDER,
+        "path-double-slash": _BUILDER,
+        "path-control": _BUILDER,
+        "path-bidi": _BUILDER,
+        "path-dash": _BUILDER,
+        "path-trailing-dot": _BUILDER,
+        "path-trailing-space": _BUILDER,
+        "path-too-long": _BUILDER,
+        "path-component-too-long": _BUILDER,
+        "path-character": "The target platform cannot hold this name.",
+        "path-reserved": "The target platform reserves this name.",
+        "path-case-twin": "The target platform cannot hold both names.",
+        "path-normal-form-twin": "Two names that look the same; rename one of them.",
+        "path-reserved-folder": "The name .patchline belongs to the applier.",
+        "path-below-file": "A path cannot lie below a file or link of the same bundle.",
+        "link-absolute": "A link must stay inside its root.",
+        "link-escape": "A link must stay inside its root.",
+        "link-empty": _BUILDER,
+        "relation": _BUILDER,
+        "step": _BUILDER,
+        "step-interpreter": _BUILDER,
+        "pre-is-post": _BUILDER,
+    }
+
+
+class BundleError(MalformedError):
+    """Container and manifest disagree."""
+
+    family = "bundle"
+    hints: ClassVar[dict[str, str]] = {
+        "not-a-bundle": "Give the .hotfix file itself; one that came inside a zip or a mail must be taken out first.",
+        "format": _CLIENT,
+        "format-number": _DAMAGED,
+        "other-manifest": "Take bundle and sidecars of one revision.",
+        "member-size": _DAMAGED,
+        "member-digest": _DAMAGED,
+        "readme": _DAMAGED,
+    }
+
+
+class VerificationError(PatchlineError):
+    """Not verified."""
+
+    family = "verification"
+    exit_code = 21
+    http_status = 422
+    hints: ClassVar[dict[str, str]] = {
+        "container": "The file was packed again or is damaged; fetch the one that the vendor released.",
+    }
+
+
+_KEY = "Only P-256 and Ed25519 keys are used; `patchline key new` makes them."
+_HOSTILE_KEY = "No honest program makes such a key; do not use it, and ask where it came from."
+_SIGNATURE = "Fetch the files again; if it stays, somebody changed them: tell the vendor."
+
+
+class SignatureError(VerificationError):
+    """Keys and signatures."""
+
+    family = "signature"
+    hints: ClassVar[dict[str, str]] = {
+        "missing": _KEY,
+        "type": _KEY,
+        "value": _KEY,
+        "key-pem": "Give a public key as PEM (BEGIN PUBLIC KEY), as `patchline key public` prints it.",
+        "key-kind": _KEY,
+        "key-not-canonical": _HOSTILE_KEY,
+        "key-off-curve": _HOSTILE_KEY,
+        "key-small-order": _HOSTILE_KEY,
+        "key-mixed-order": _HOSTILE_KEY,
+        "point-not-canonical": _SIGNATURE,
+        "point-off-curve": _SIGNATURE,
+        "point-small-order": _SIGNATURE,
+        "length": _SIGNATURE,
+        "scalar": _SIGNATURE,
+        "der": _SIGNATURE,
+        "range": _SIGNATURE,
+        "mismatch": _SIGNATURE,
+    }
+
+
+_SIGNER = "Ask whoever signed it; patchline never writes this."
+_OTHER = "These files do not belong together; fetch all files of one hotfix again."
+_BUILDER_KEY = "Fetch the provenance anew; it must be signed by a builder whom the policy knows."
+
+
+class StatementError(VerificationError):
+    """Provenance and approval statements."""
+
+    family = "statement"
+    hints: ClassVar[dict[str, str]] = {
+        "missing": _SIGNER,
+        "type": _SIGNER,
+        "value": _SIGNER,
+        "base64": _SIGNATURE,
+        "sidecar-too-large": _SIGNATURE,
+        "sidecar-too-many": _SIGNATURE,
+        "sidecar-line": _SIGNATURE,
+        "envelope-fields": _SIGNATURE,
+        "payload-type": _SIGNATURE,
+        "unsigned": _SIGNER,
+        "signature-twice": _SIGNATURE,
+        "several-signatures": "Each approval stands on a line of its own; fetch the file again.",
+        "statement-type": _SIGNER,
+        "predicate-type": _SIGNER,
+        "build-type": "A newer patchline-site is needed; ask the vendor for it.",
+        "subject-count": _SIGNER,
+        "subject-digest": _SIGNER,
+        "subject": _OTHER,
+        "product": _OTHER,
+        "hotfix": _OTHER,
+        "revision": _OTHER,
+        "source": _OTHER,
+        "container": "Sign the statement that was made with this very bundle, or build again.",
+        "approval-fields": _SIGNER,
+        "decision": _SIGNER,
+        "scope": _SIGNER,
+        "provenance-missing": _BUILDER_KEY,
+        "provenance-unknown-key": _BUILDER_KEY,
+        "provenance-purpose": _BUILDER_KEY,
+        "provenance-revoked": _BUILDER_KEY,
+        "provenance-retired": _BUILDER_KEY,
+        "release-line": "The file holds one line as sha256sum writes it; fetch it again.",
+        "release-digest": "The bundle is not the one that was released; fetch it again.",
+        "release-key": "Use the key that the policy names for releases.",
+        "release-signature": "No release key of the policy made this signature; fetch it again or ask the vendor.",
+    }
+
+
+class ApprovalError(VerificationError):
+    """Too few approvals, and why others do not count."""
+
+    family = "approval"
+    hints: ClassVar[dict[str, str]] = {
+        "quorum": "Fetch the approvals anew; if persons are missing, the vendor must collect them.",
+        "independent": "Somebody must approve with a key on their own machine: patchline bundle approve.",
+        "reproduced": "Somebody must approve after rebuilding: patchline bundle approve --repo.",
+        "roles": "Somebody who holds the role must approve.",
+        "unknown-key": "The signer is not in the policy, or not any more; take the newest policy, or ask the vendor.",
+        "purpose": "Approve with an approver's key.",
+        "revoked": "The key was revoked; its person must approve with another one.",
+        "retired": "The key was retired before this hotfix was published; its person must approve with another one.",
+        "contributor": "Somebody who did not contribute to the hotfix must approve.",
+        "builder": "Somebody who did not build the bundle must approve.",
+        "scope": "Ask the vendor for an approval that names you as a customer.",
+    }
+
+
+_VENDOR = "Ask the vendor for the file again; patchline never writes this."
+_NEWEST = "Keep what you have: it is newer."
+_FORK = "Stop and tell the vendor: two documents of one number must never exist."
+
+
+class TrustError(VerificationError):
+    """Root, policy and trust file."""
+
+    family = "trust"
+    hints: ClassVar[dict[str, str]] = {
+        "missing": _VENDOR,
+        "type": _VENDOR,
+        "value": _VENDOR,
+        "format": "A newer client is needed; ask the vendor for it.",
+        "critical": "A newer client is needed; ask the vendor for it.",
+        "client": "A newer client is needed; ask the vendor for it.",
+        "root-malformed": _VENDOR,
+        "root-key": "Only P-256 and Ed25519 keys, each under the digest of itself, may stand in a root.",
+        "root-threshold": "The threshold must be at least 1 and at most the number of keys.",
+        "root-signatures": "The holders of the root's keys must sign it: patchline trust sign.",
+        "root-predecessor": "The holders of the earlier root's keys must sign the new one too.",
+        "root-older": _NEWEST,
+        "root-gap": "Take the roots in between first, one after the other.",
+        "root-fork": _FORK,
+        "policy-signatures": "The holders of the root's targets keys must sign it; after a new root, take both at once.",
+        "policy-product": "Root, policy and trust file must be for one product.",
+        "policy-older": _NEWEST,
+        "policy-fork": _FORK,
+        "policy-chain": "Make the policy with --previous, from the newest one.",
+        "policy-recalls": "A recall is permanent; the vendor must make the policy anew.",
+        "key-purpose": "A key has one purpose; make another one.",
+        "key-twice": "A key has one person and one purpose; make another one.",
+        "keyid": "A key's id is the SHA-256 of the key; patchline writes no other.",
+        "no-rule": "Add a rule without `match`.",
+        "threshold": "Name how many persons are needed, at least 1.",
+        "unreachable": "Add approvers, or lower the rule.",
+        "unknown-document": "Give a root, a policy or a trust file.",
+        "product": "This trust file is for another product.",
+        "other-product": "This hotfix is for another product than this installation.",
+        "customer": "This trust file is for another customer.",
+        "baseline-unknown": "Ask the vendor for a trust file that knows this baseline.",
+        "baseline-list": "The list of files is not the one that the trust file knows; fetch it again.",
+    }
+
+
+class RelationError(PatchlineError):
+    """Does not fit what is applied already."""
+
+    family = "relation"
+    exit_code = 22
+    http_status = 409
+    hints: ClassVar[dict[str, str]] = {
+        "product": "Take the hotfix for the product of this site.",
+        "baseline": "Ask the vendor for the hotfix built for your baseline.",
+        "platform": "Take the hotfix for this platform.",
+        "expired": "Ask the vendor whether it is still needed; a diagnostic ends on its day.",
+        "requires": "Apply that one first, or give both files to one command.",
+        "conflict": "Ask the vendor for a merge of the two.",
+        "older-revision": "Nothing to do: the newer revision is applied.",
+        "other-manifest": "Ask the vendor why one revision exists twice.",
+        "set-revisions": "Give one revision of each hotfix.",
+        "cycle": "Ask the vendor; these hotfixes cannot be ordered.",
+        "shared-path": "Ask the vendor for a merge of the two.",
+        "lost-fix": "Ask the vendor for one that contains the fix, or go on with --accept-loss FIX.",
+        "not-on-top": "Roll that one back first.",
+        "required": "Roll that one back first, or name both.",
+    }
+
+
+_TAMPERED = "Something other than patchline-site changed the state folder; ask the vendor's support before going on."
+
+
+class InstallationError(PatchlineError):
+    """The folder on disk."""
+
+    family = "installation"
+    exit_code = 23
+    http_status = 409
+    hints: ClassVar[dict[str, str]] = {
+        "missing": _TAMPERED,
+        "type": _TAMPERED,
+        "value": _TAMPERED,
+        "state": "Check --state and PATCHLINE_STATE; `patchline-site init` makes a new one.",
+        "edited": _TAMPERED,
+        "folder": "Check the path and who may read it.",
+        "state-owner": "Run as the user who ran `patchline-site init`.",
+        "state-open": "Close it with `chmod go-rwx`, or choose another folder with --state.",
+        "folder-owner": "Run as the folder's owner: runuser -u OWNER -- patchline-site …",
+        "folder-open": "Take the right to write from others; root acts only where nobody else can interfere.",
+        "root-missing": "`patchline-site init` again with --root NAME=FOLDER for every root of the product.",
+        "root-moved": "If the folder was moved on purpose, run `patchline-site init` there.",
+        "root-unknown": "Name the site's own root and state folder; `patchline-site init` makes a new site.",
+        "own-folder": "Remove the folder .patchline there if no site uses it, then run `patchline-site init`.",
+        "overlap": "Choose folders of which none lies in another.",
+        "exists": "It is a site already; use it, or remove the folder named if that site is gone.",
+        "cleaned": "Fetch the bundle of the level you want from the vendor.",
+        "other-file-system": "Declare that folder as a root of its own at init.",
+        "link": "A link that belongs there is declared at init with --follow.",
+        "no-folder": "Put the folder back that belongs there, or remove what stands in its place.",
+        "folder-in-use": "Move what is yours out of the folder first.",
+        "disk-full": "Free the missing bytes, or run `patchline-site cleanup --keep 1`.",
+        "changed-meanwhile": "Stop what writes there, then try again.",
+        "staged-missing": "Everything is as it was before; try again, and check the disk when it happens twice.",
+        "object-missing": "The earlier content is gone; ask the vendor for the bundle of the level you want.",
+        "object-changed": _TAMPERED,
+        "disk": "Everything is as it was before; check the disk, then try again.",
+        "unfinished": "Mend the cause, then run `patchline-site recover`: it ends this wholly before or wholly after.",
+        "step": "Everything is as it was before; the output above says what the step found.",
+        "changed-file": "Use --override PATH to replace it (it is kept aside), or --preserve PATH to leave it.",
+        "missing-file": "Put it back, or leave it so with --preserve PATH.",
+        "special-file": "Replace the link or special file by a plain one; a link known at init needs --follow there.",
+        "attributes": "Run as a user who may set them, or clear them on the file first.",
+    }
+
+
+class HealthError(PatchlineError):
+    """Rolled back after a failed health check."""
+
+    family = "health"
+    exit_code = 24
+    http_status = 409
+    hints: ClassVar[dict[str, str]] = {
+        "failed": "The hotfix was undone and everything is as it was before; send the output to the vendor.",
+    }
+
+
+class LockedError(PatchlineError):
+    """Somebody else is at it."""
+
+    family = "locked"
+    exit_code = 25
+    http_status = 423
+    hints: ClassVar[dict[str, str]] = {
+        "site": "Wait until it has ended; a holder that died holds nothing.",
+    }
+
+
+class ExpiredError(PatchlineError):
+    """Trust or channel expired."""
+
+    family = "expired"
+    exit_code = 26
+    http_status = 409
+    hints: ClassVar[dict[str, str]] = {
+        "root": "Check this machine's clock; then ask the vendor for the newest root and take it: patchline-site trust FILE.",
+    }
+
+
+class RecalledError(PatchlineError):
+    """A recalled hotfix."""
+
+    family = "recalled"
+    exit_code = 27
+    http_status = 410
+    hints: ClassVar[dict[str, str]] = {
+        "policy": "Do not use it; ask the vendor for its replacement.",
+    }

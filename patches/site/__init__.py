@@ -1,0 +1,1 @@
+"""What runs at the customer's: plan, apply, roll back, inventory."""

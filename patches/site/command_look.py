@@ -1,0 +1,99 @@
+"""`patchline-site inventory`, `history` and `report`: what a site has, and saying so."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from patchline.patches import documents
+from patchline.patches.files import write_file
+from patchline.patches.site import inventory as inventories
+from patchline.patches.site.command_options import EXISTING, clock, site_options, site_trust, the_site
+from patchline.patches.site.inventory import Inventory
+from patchline.patches.site.journal import Journal, check_heads
+from patchline.patches.site.ledger import Ledger
+from patchline.patches.site.report import make_report
+from patchline.patches.site.state import Site, locked
+from patchline.patches.terminal import example, json_option, note, report
+from patchline.patches.wording import counted
+
+
+def _take(site: Site, *, check: bool) -> Inventory:
+    journal, ledger = Journal(site), site.ledger()
+    check_heads(journal, ledger)
+    return inventories.take(site, ledger, unfinished=journal.under_way, check=check)
+
+
+@click.command(epilog=example("patchline-site inventory --check"))
+@click.option("--check", is_flag=True, help="Compare every managed file with what is expected.")
+@site_options
+@json_option
+def inventory(root: Path | None, state_folder: Path | None, check: bool) -> None:
+    """Show the patch level, its code, and what is applied."""
+    with the_site(root, state_folder) as site:
+        found = _take(site, check=check)
+    lines = [f"{site.product} {found.level.label}", f"code {found.level.code}"]
+    for layer in found.layers:
+        lines.append(f"  {layer.label} applied {layer.time}: {', '.join(layer.fixes) or 'no fixes'}")
+        lines += [f"    preserved {name}" for name in layer.preserved]
+        lines += [f"    kept {name} (.patchline-new beside it)" for name in layer.kept]
+        lines += [f"    lost {fix}" for fix in layer.lost]
+    if found.unfinished:
+        lines.append("a change was cut off; `patchline-site recover` finishes or undoes it")
+    if check:
+        lines.append(f"{counted(found.checked or 0, 'file')} checked, {len(found.drift)} not as expected")
+        lines += [f"  {item}" for item in found.drift]
+    report(found.as_document(), "\n".join(lines))
+
+
+@click.command(epilog=example("patchline-site history"))
+@site_options
+@json_option
+def history(root: Path | None, state_folder: Path | None) -> None:
+    """Show what was done here, oldest first."""
+    with the_site(root, state_folder) as site:
+        ledger = site.ledger()
+    lines = [_line(row, ledger) for row in ledger.chain.rows]
+    report({"rows": ledger.chain.rows}, "\n".join(lines) or "nothing was done yet")
+
+
+def _line(row: dict[str, Any], ledger: Ledger) -> str:
+    reference = f" [{row['reference']}]" if row.get("reference") else ""
+    return f"{row['time']} {_done(row, ledger)}{reference}"
+
+
+def _done(row: dict[str, Any], ledger: Ledger) -> str:
+    """Return what a row of the ledger says was done."""
+    match row["row"]:
+        case "apply":
+            return "applied " + ", ".join(f"{layer['hotfix']}-r{layer['revision']}" for layer in row["layers"])
+        case "rollback":
+            gone = [ledger.find(layer["transaction"], layer["number"]).label for layer in row["layers"]]
+            return f"rolled back {', '.join(gone)}"
+        case "undone":
+            return f"{row['operation']} undone ({row['reason']})"
+        case "cleanup":
+            return f"cleaned up {counted(len(row['transactions']), 'change')}"
+        case "trust":
+            return f"took policy {row['policy']}"
+        case other:
+            return str(other)
+
+
+@click.command("report", epilog=example("patchline-site report --out report.json"))
+@click.option("--out", type=EXISTING, help="Write the signed report to this file.")
+@site_options
+@json_option
+def report_command(root: Path | None, state_folder: Path | None, out: Path | None) -> None:
+    """Make the signed report for the vendor; it is shown before it leaves."""
+    with the_site(root, state_folder) as site, locked(site, now := clock()):
+        envelope = make_report(_take(site, check=True), site_trust(site), now)
+    line = documents.encode(envelope.as_document())
+    note(envelope.payload.decode())
+    if not envelope.signatures:
+        note("not signed: nothing here can sign; it counts as carried by hand")
+    if out is not None:
+        write_file(out, line + b"\n")
+        report({"report": str(out)}, f"written to {out}")
+    else:
+        report(envelope.as_document(), line.decode())

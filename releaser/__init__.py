@@ -1,0 +1,1 @@
+"""What the team does with bundles. The only folder that knows the database and git."""

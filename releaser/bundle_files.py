@@ -1,0 +1,43 @@
+"""Bundles as files, and what lies beside them: each sidecar is named after its bundle, with its ending added."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from patchline.patches.bundle import NullStore, Store, inspect, open_container
+from patchline.patches.manifest import Manifest
+
+STATEMENT = ".statement.json"
+PROVENANCE = ".provenance.jsonl"
+APPROVALS = ".approvals.jsonl"
+RELEASE_LINE = ".sha256"
+RELEASE_SIGNATURE = ".sha256.sig"
+
+
+@dataclass(frozen=True)
+class BundleFile:
+    """A bundle on disk, read whole: where it lies, its manifest, and the SHA-256 of the file."""
+
+    path: Path
+    manifest: Manifest
+    container: str
+
+    def beside(self, ending: str) -> Path:
+        """Return the path of a sidecar."""
+        return sidecar_path(self.path, ending)
+
+
+def sidecar_path(bundle: Path, ending: str) -> Path:
+    """Return where the sidecar of a bundle lies: its name with the ending added."""
+    return bundle.with_name(bundle.name + ending)
+
+
+def read_bundle(path: Path, store: Store | None = None) -> BundleFile:
+    """Read and check a whole bundle, except who signed it.
+
+    Raises:
+        MalformedError: any byte of it is not as it must be.
+        NotFoundError: it is not there.
+    """
+    with open_container(path) as container:
+        found = inspect(container, store or NullStore())
+    return BundleFile(path, found.manifest, found.container)

@@ -1,0 +1,109 @@
+"""`patchline bundle sign|approve|release`: what people put their keys to. The only commands here that open a key."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from patchline.patches.errors import BuildError, UsageError
+from patchline.patches.identifiers import fingerprint
+from patchline.patches.passphrases import passphrase_for, passphrase_option
+from patchline.patches.signers import open_signer
+from patchline.patches.terminal import confirm, example, json_option, note, report, yes_option
+from patchline.releaser import signing
+from patchline.releaser.bundle_files import RELEASE_LINE, BundleFile, read_bundle
+from patchline.releaser.people import read_people
+from patchline.releaser.rebuilding import Reproduction, Scripts, rebuild
+from patchline.releaser.summary import summary_text
+from patchline.releaser.trust_files import read_trust
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command(epilog=example("patchline bundle sign HF-2026-0001-r1.hotfix --key bob"))
+@click.argument("file", type=FILE)
+@click.option("--key", "name", required=True, metavar="BUILDER", help="The builder's key.")
+@passphrase_option
+@json_option
+def sign(file: Path, name: str) -> None:
+    """Sign the statement of a build, after checking it against the file."""
+    sidecar = signing.sign_provenance(file, open_signer(name, passphrase_for))
+    report({"bundle": str(file), "provenance": str(sidecar)}, f"{sidecar} signed with {name}")
+
+
+@click.command(epilog=example("patchline bundle approve HF-2026-0001-r1.hotfix --key ada --trust trust.json --repo ."))
+@click.argument("file", type=FILE)
+@click.option("--key", "name", required=True, metavar="KEY", help="The approver's key.")
+@click.option("--trust", "trust_file", type=FILE, required=True, help="The vendor's trust file.")
+@click.option("--repo", type=FILE, help="A clone of your own: the bundle is rebuilt from it first.")
+@click.option("--onto", type=FILE, multiple=True, help="An earlier bundle it was built onto; several.")
+@click.option("--people", type=FILE, help="The builder's people file.")
+@click.option("--scope", "scopes", multiple=True, metavar="CUSTOMER", help="Only for this customer; several.")
+@click.option("--out", type=FILE, help="A file of its own for the approval, to be sent.")
+@passphrase_option
+@yes_option
+@json_option
+def approve(
+    file: Path,
+    name: str,
+    trust_file: Path,
+    repo: Path | None,
+    onto: tuple[Path, ...],
+    people: Path | None,
+    scopes: tuple[str, ...],
+    out: Path | None,
+) -> None:
+    """Approve a bundle with your own key, after looking at it."""
+    trust = read_trust(trust_file)
+    if repo is None and (onto or people):
+        raise UsageError("options", "--onto and --people are for a rebuild; give --repo")
+    scripts = Scripts()
+    found = read_bundle(file, scripts)
+    note(summary_text(found, scripts.contents))
+    if repo is not None:
+        _require(rebuild(file, repo=repo, onto=onto, people=read_people(people) if people else None), found)
+        note("rebuilt from your clone: the manifest is the same")
+    if not confirm(f"Approve {found.manifest.label}, fingerprint {fingerprint(found.manifest.digest)}?"):
+        raise UsageError("declined", "nothing was signed")
+    sidecar = signing.approve(
+        found,
+        open_signer(name, passphrase_for),
+        trust,
+        datetime.now(UTC),
+        scope=frozenset(scopes) or None,
+        reproduced=repo is not None,
+        out=out,
+    )
+    document = {
+        "bundle": str(file),
+        "manifest": found.manifest.digest,
+        "approval": str(sidecar),
+        "reproduced": repo is not None,
+        "scope": sorted(scopes) or "all",
+    }
+    report(document, f"{found.manifest.label} approved with {name}: {sidecar}")
+
+
+def _require(reproduction: Reproduction, shown: BundleFile) -> None:
+    if reproduction.bundle.manifest.digest != shown.manifest.digest:
+        raise BuildError("source-changed", f"{shown.path} was exchanged while it was rebuilt")
+    if not reproduction.reproduced:
+        reasons = "; ".join([*reproduction.differences, *reproduction.unsettled])
+        raise BuildError("not-reproduced", f"the rebuild gives another manifest: {reasons}")
+
+
+@click.command(epilog=example("patchline bundle release HF-2026-0001-r1.hotfix --key release --trust trust.json"))
+@click.argument("file", type=FILE)
+@click.option("--key", "name", required=True, metavar="RELEASE", help="The release key (P-256).")
+@click.option("--trust", "trust_file", type=FILE, required=True, help="The vendor's trust file.")
+@passphrase_option
+@json_option
+def release(file: Path, name: str, trust_file: Path) -> None:
+    """Count the approvals as a site would, then sign the file's digest for openssl."""
+    trust = read_trust(trust_file)
+    found = read_bundle(file)
+    verified = signing.release(found, open_signer(name, passphrase_for), trust, datetime.now(UTC))
+    line = found.beside(RELEASE_LINE)
+    persons = sorted(approval.person for approval in verified.approvals)
+    document = {"bundle": str(file), "manifest": found.manifest.digest, "release": str(line), "approved_by": persons}
+    report(document, f"{found.manifest.label} released: {line}\napproved by {', '.join(persons)}")

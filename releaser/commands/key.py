@@ -1,0 +1,98 @@
+"""`patchline key`: a person's own signing keys. Needs no home but the person's."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from patchline.patches import sealed
+from patchline.patches.errors import PatchlineError, UsageError
+from patchline.patches.keys import Kind, PublicKey
+from patchline.patches.passphrases import passphrase_for, passphrase_option
+from patchline.patches.signers import keys_folder
+from patchline.patches.terminal import example, json_option, report
+from patchline.releaser.trust_files import read_public
+
+
+@click.group(epilog=example("patchline key new ada"))
+def key() -> None:
+    """Make and show signing keys."""
+
+
+@key.command(epilog=example("patchline key new ada"))
+@click.argument("name")
+@click.option(
+    "--kind",
+    type=click.Choice([kind.value for kind in Kind]),
+    default=Kind.P256.value,
+    show_default=True,
+    help="The release key must be p256.",
+)
+@passphrase_option
+@json_option
+def new(name: str, kind: str) -> None:
+    """Make a private key, sealed by a passphrase, in your own key folder."""
+    folder = keys_folder()
+    path = sealed.key_path(folder, name)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.exists():
+        raise sealed.exists_already(path)
+    public = sealed.create_sealed(path, Kind(kind), passphrase_for(name, new=True))
+    document = {**_document(public), "name": name, "file": str(path)}
+    report(document, f"{path}\n{kind} {public.fingerprint}\nGive away: patchline key public {name}")
+
+
+@key.command("list", epilog=example("patchline key list"))
+@json_option
+def list_keys() -> None:
+    """List your private keys."""
+    paths = sorted(keys_folder().glob(f"*{sealed.ENDING}"))
+    found = [{"name": path.name.removesuffix(sealed.ENDING), **_listed(path)} for path in paths]
+    width = max((len(one["name"]) for one in found), default=0)
+    lines = [f"{one['name']:{width}}  {one.get('error') or one['kind'] + ' ' + one['fingerprint']}" for one in found]
+    report(found, "\n".join(lines))
+
+
+def _listed(path: Path) -> dict[str, Any]:
+    """Return what there is to say about a key's file; a damaged one hides no others."""
+    try:
+        return _document(sealed.read_sealed(path).public)
+    except PatchlineError as error:
+        return {"error": error.code}
+
+
+@key.command(epilog=example("patchline key public ada > ada.pem"))
+@click.argument("name")
+@json_option
+def public(name: str) -> None:
+    """Print the public key of one of your keys, as PEM."""
+    found = sealed.read_sealed(sealed.key_path(keys_folder(), name)).public
+    report(_document(found), found.to_pem().rstrip("\n"))
+
+
+@key.command(epilog=example("patchline key fingerprint ada", "patchline key fingerprint ada.pem"))
+@click.argument("source", metavar="NAME|PEM")
+@json_option
+def fingerprint(source: str) -> None:
+    """Print the fingerprint of a key of yours or of a public key's file, for comparing by voice."""
+    found = named_public(source)
+    report(_document(found), found.fingerprint)
+
+
+def named_public(source: str) -> PublicKey:
+    """Return the public key of `file:PATH`, of a PEM file, or of a sealed key's name."""
+    path = Path(source.removeprefix("file:"))
+    if source.startswith("file:") or path.is_file():
+        return read_public(path)
+    if not sealed.NAME.fullmatch(source.removeprefix("sealed:")):
+        raise UsageError("key-uri", f"{source!r} is no name of a key and no file")
+    return sealed.read_sealed(sealed.key_path(keys_folder(), source.removeprefix("sealed:"))).public
+
+
+def _document(public: PublicKey) -> dict[str, Any]:
+    return {
+        "kind": public.kind.value,
+        "keyid": public.keyid,
+        "fingerprint": public.fingerprint,
+        "public": public.to_pem(),
+    }

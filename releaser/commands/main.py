@@ -1,0 +1,32 @@
+"""The program `patchline`: what the vendor's people do with hotfixes."""
+
+import click
+
+from patchline.patches.terminal import Lazy, LazyGroup, example, run
+
+_EXTRA = ("alembic", "flask", "git", "hvac", "sqlalchemy")
+
+_COMMANDS = {
+    "try": Lazy("patchline.releaser.commands.try_", "try_", "Take a repository of yours through everything, once."),
+    "key": Lazy("patchline.releaser.commands.key", "key", "Make and show signing keys."),
+    "trust": Lazy("patchline.releaser.commands.trust", "trust", "Make root, policy and trust file."),
+    "bundle": Lazy("patchline.releaser.commands.bundle", "bundle", "Build, sign, approve and compare bundles."),
+    "baseline": Lazy("patchline.releaser.commands.baseline", "baseline", "List the files of a released baseline."),
+}
+
+
+@click.group(
+    "patchline",
+    cls=LazyGroup,
+    table=_COMMANDS,
+    needs=_EXTRA,
+    epilog=example("patchline try --repo . --base v1.0.0 --head v1.0.1"),
+)
+@click.version_option(package_name="patchline", prog_name="patchline")
+def patchline() -> None:
+    """Build signed hotfix bundles from git baselines, approve them, and know who has them."""
+
+
+def main() -> int:
+    """Run the program on this process's command line."""
+    return run(patchline)

@@ -1,0 +1,245 @@
+"""`patchline trust`: make, sign, compare and show roots, policies and trust files. Needs no home but the person's."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from patchline.patches import documents, identifiers
+from patchline.patches.baselines import BaselineList
+from patchline.patches.errors import TrustError, UsageError
+from patchline.patches.files import read_file, write_file
+from patchline.patches.limits import LIMITS
+from patchline.patches.passphrases import passphrase_for, passphrase_option
+from patchline.patches.policy import Custody, Purpose
+from patchline.patches.root import Root
+from patchline.patches.signers import Signer, keys_folder, open_signer
+from patchline.patches.terminal import ask, example, json_option, report, yes_option
+from patchline.patches.trust import Trust, trust_document
+from patchline.patches.wording import counted
+from patchline.releaser import ceremony, confirmations, trust_words
+from patchline.releaser.trust_files import PolicyFile, read_policy, read_public, read_root, read_trust_file
+
+FILE = click.Path(path_type=Path)
+
+
+@click.group(epilog=example("patchline trust show demo.trust"))
+def trust() -> None:
+    """Make root, policy and trust file."""
+
+
+@trust.command(epilog=example("patchline trust root --key a.pem --key b.pem --key c.pem --threshold 2 --out root.json"))
+@click.option("--key", "keys", type=FILE, multiple=True, required=True, help="An offline key (PEM); several.")
+@click.option("--threshold", type=int, required=True, help="How many of them must sign.")
+@click.option("--online", type=FILE, help="The channel's online key (PEM).")
+@click.option("--previous", type=FILE, help="The root that this one replaces.")
+@click.option("--out", type=FILE, required=True, help="The file to write.")
+@json_option
+def root(keys: tuple[Path, ...], threshold: int, online: Path | None, previous: Path | None, out: Path) -> None:
+    """Make a root, to be signed by the holders of its keys."""
+    before = read_root(previous) if previous else None
+    made = ceremony.make_root(
+        [read_public(path) for path in keys],
+        threshold,
+        datetime.now(UTC),
+        online=read_public(online) if online else None,
+        previous=before,
+    )
+    write_file(out, documents.encode(made.document))
+    needed = f"Sign it with {threshold} of its keys: patchline trust sign {out} --key NAME"
+    if before is not None:
+        needed += f"\nand with {before.roles['root'].threshold} keys of root {before.version}"
+    _report(out, made, [*trust_words.root_words(made), needed])
+
+
+@trust.command(
+    epilog=example(
+        "patchline trust policy --product shop --builder bob=bob.pem --approver ada=ada.pem \\",
+        "  --approver ben=ben.pem --release release.pem --threshold 2 --out policy.json",
+    )
+)
+@click.option("--product", required=True, help="The product it is for.")
+@click.option("--previous", type=FILE, help="The policy to start from.")
+@click.option("--builder", "builders", multiple=True, metavar="PERSON=PEM", help="A builder's key; several.")
+@click.option(
+    "--approver",
+    "approvers",
+    multiple=True,
+    metavar="PERSON=PEM[:CUSTODY[:ROLE]]",
+    help="An approver's key; several. CUSTODY: cli (default), browser, transit.",
+)
+@click.option("--release", type=FILE, help="The release key (PEM, P-256).")
+@click.option("--threshold", type=int, help="How many persons must approve.")
+@click.option("--recipe", type=FILE, help="The policy's document as TOML, instead of the one to start from.")
+@click.option("--out", type=FILE, required=True, help="The file to write.")
+@json_option
+def policy(
+    product: str,
+    previous: Path | None,
+    builders: tuple[str, ...],
+    approvers: tuple[str, ...],
+    release: Path | None,
+    threshold: int | None,
+    recipe: Path | None,
+    out: Path,
+) -> None:
+    """Make a policy, to be signed by the holders of the root's keys."""
+    before = read_policy(previous).policy if previous else None
+    added = [_new_key(text, Purpose.BUILDER) for text in builders]
+    added += [_new_key(text, Purpose.APPROVER) for text in approvers]
+    if release is not None:
+        added.append(ceremony.NewKey(ceremony.RELEASE_PERSON, read_public(release), Purpose.RELEASE))
+    payload = ceremony.policy_payload(
+        product,
+        added,
+        threshold=threshold,
+        previous=before,
+        recipe=read_file(recipe, limit=LIMITS.sidecar) if recipe else None,
+    )
+    envelope = ceremony.unsigned_policy(payload)
+    write_file(out, documents.encode(envelope.as_document()))
+    made = PolicyFile.read(envelope.as_document())
+    needed = f"Sign it with the root's keys: patchline trust sign {out} --key NAME"
+    _report(out, made, [*trust_words.policy_words(made.policy), needed])
+
+
+def _new_key(text: str, purpose: Purpose) -> ceremony.NewKey:
+    """Read PERSON=PEM[:CUSTODY[:ROLE]...]; a file's name holds no colon."""
+    person, equals, rest = text.partition("=")
+    path, *more = rest.split(":")
+    if not equals or not path or not identifiers.PERSON.fullmatch(person):
+        raise UsageError("key-person", f"{text!r} is not PERSON=FILE")
+    if more and purpose is not Purpose.APPROVER:
+        raise UsageError("key-person", f"{text!r}: only an approver's key has custody and roles")
+    custody, roles = more[0] if more else "cli", more[1:]
+    if custody not in tuple(Custody):
+        raise UsageError("key-person", f"{text!r}: custody is one of {', '.join(Custody)}")
+    return ceremony.NewKey(person, read_public(Path(path)), purpose, Custody(custody), tuple(roles))
+
+
+@trust.command(epilog=example("patchline trust sign policy.json --key offline-1 --fingerprint 8KQ2M-…"))
+@click.argument("file", type=FILE)
+@click.option("--key", "name", required=True, metavar="NAME", help="Your key.")
+@click.option(
+    "--fingerprint", "fingerprints", multiple=True, help="The fingerprint of a new key, heard from its person; several."
+)
+@passphrase_option
+@yes_option
+@json_option
+def sign(file: Path, name: str, fingerprints: tuple[str, ...]) -> None:
+    """Sign a root or a policy, after comparing the fingerprint of every key that is new to you."""
+    found = read_trust_file(file)
+    if isinstance(found, Trust):
+        raise TrustError("unknown-document", f"{file} is a trust file; root and policy in it are signed, not the file")
+    signer = open_signer(name, passphrase_for)
+    uses = confirmations.uses_of_root(found) if isinstance(found, Root) else confirmations.uses_of_policy(found.policy)
+    new = confirmations.confirm(uses, signer.public, keys_folder(), fingerprints, _asker())
+    signed = _sign(found, signer)
+    write_file(file, documents.encode(_document(signed)), overwrite=True)
+    confirmations.remember(new, keys_folder())
+    count = len(signed.document["signatures"]) if isinstance(signed, Root) else len(signed.envelope.signatures)
+    _report(file, signed, [f"{file} signed with {name}; it has {counted(count, 'signature')}"])
+
+
+def _asker() -> Any:
+    """Return how to ask for a fingerprint; None where nobody could answer."""
+    return (lambda question: ask(question, option="--fingerprint")) if sys.stdin.isatty() else None
+
+
+def _sign(found: Root | PolicyFile, signer: Signer) -> Root | PolicyFile:
+    if isinstance(found, Root):
+        return ceremony.sign_root(found, signer)
+    return PolicyFile(found.envelope.signed_by(signer), found.policy)
+
+
+@trust.command(epilog=example("patchline trust diff policy-1.json policy-2.json"))
+@click.argument("old", type=FILE)
+@click.argument("new", type=FILE)
+@json_option
+def diff(old: Path, new: Path) -> None:
+    """Say in words what a new root, policy or trust file changes."""
+    before, after = read_trust_file(old), read_trust_file(new)
+    if isinstance(before, Root) and isinstance(after, Root):
+        changes = trust_words.root_changes(before, after)
+    elif isinstance(before, PolicyFile) and isinstance(after, PolicyFile):
+        changes = trust_words.policy_changes(before.policy, after.policy)
+    elif isinstance(before, Trust) and isinstance(after, Trust):
+        changes = trust_words.trust_changes(before, after)
+    else:
+        raise TrustError("unknown-document", f"{old} and {new} are of two kinds")
+    report({"changes": changes}, "\n".join(changes) or "nothing changes")
+
+
+@trust.command(epilog=example("patchline trust show shop.trust"))
+@click.argument("file", type=FILE)
+@json_option
+def show(file: Path) -> None:
+    """Say in words what a root, policy or trust file holds."""
+    found = read_trust_file(file)
+    _report(file, found, _words(found))
+
+
+def _words(found: Root | PolicyFile | Trust) -> list[str]:
+    if isinstance(found, Root):
+        return trust_words.root_words(found)
+    if isinstance(found, Trust):
+        return trust_words.trust_words(found)
+    signed = f"  {counted(len(found.envelope.signatures), 'signature')}, not checked here: that takes the root"
+    return [*trust_words.policy_words(found.policy), signed]
+
+
+@trust.command("file", epilog=example("patchline trust file --root root.json --policy policy.json --out shop.trust"))
+@click.option("--root", "root_file", type=FILE, required=True, help="The root.")
+@click.option("--policy", "policy_file", type=FILE, required=True, help="The policy.")
+@click.option("--customer", help="The id of the customer it is for.")
+@click.option("--files", "lists", type=FILE, multiple=True, help="The list of a baseline's files; several.")
+@click.option("--channel", metavar="URL", help="Where the site fetches from.")
+@click.option("--out", type=FILE, required=True, help="The file to write.")
+@json_option
+def trust_file(
+    root_file: Path, policy_file: Path, customer: str | None, lists: tuple[Path, ...], channel: str | None, out: Path
+) -> None:
+    """Make the trust file that a site starts from; it is handed over by a trusted way and compared by fingerprint."""
+    found = read_policy(policy_file)
+    known = [BaselineList.parse(read_file(path, limit=LIMITS.manifest)) for path in lists]
+    for one in known:
+        if one.product != found.policy.product:
+            raise TrustError("product", f"the list of {one.baseline!r} is of product {one.product!r}")
+    data = trust_document(
+        product=found.policy.product,
+        root=read_root(root_file),
+        policy=found.envelope,
+        customer=customer,
+        baselines={one.baseline: one.digest for one in known},
+        channel=channel,
+    )
+    write_file(out, data)
+    made = Trust.parse(data)
+    _report(out, made, [str(out), f"fingerprint {made.fingerprint}"])
+
+
+def _document(found: Root | PolicyFile | Trust) -> dict[str, Any]:
+    """Return the document as it stands in its file."""
+    if isinstance(found, Root):
+        return found.document
+    if isinstance(found, PolicyFile):
+        return found.envelope.as_document()
+    document: dict[str, Any] = documents.decode(found.data, what="trust file", limit=LIMITS.trust_file)
+    return document
+
+
+def _report(file: Path, found: Root | PolicyFile | Trust, lines: list[str]) -> None:
+    """Print lines for people; for scripts the file's digest and what it holds."""
+    data = documents.encode(_document(found))
+    facts: dict[str, Any] = {"file": str(file), "sha256": documents.digest(data)}
+    facts["fingerprint"] = identifiers.fingerprint(facts["sha256"])
+    if isinstance(found, PolicyFile):
+        facts |= {"kind": "policy", "content": documents.decode(found.policy.data, what="policy")}
+        facts["signatures"] = [keyid for keyid, _ in found.envelope.signatures]
+    elif isinstance(found, Root):
+        facts |= {"kind": "root", "content": found.document["signed"], "signatures": sorted(found.signers(found))}
+    else:
+        facts |= {"kind": "trust", "content": _document(found)}
+    report(facts, "\n".join(lines))

@@ -1,0 +1,92 @@
+"""Roots, policies and trust files on disk: told apart by their content, read by their own rules."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from patchline.patches import documents
+from patchline.patches.envelopes import Envelope
+from patchline.patches.errors import TrustError
+from patchline.patches.files import read_file
+from patchline.patches.keys import PublicKey
+from patchline.patches.limits import LIMITS
+from patchline.patches.policy import POLICY_TYPE, Policy
+from patchline.patches.root import Root
+from patchline.patches.trust import Trust
+
+
+@dataclass(frozen=True)
+class PolicyFile:
+    """A policy and its envelope, whose signatures were not checked: that takes a root."""
+
+    envelope: Envelope
+    policy: Policy
+
+    @classmethod
+    def read(cls, document: Any) -> "PolicyFile":
+        """Read a policy, signed or still to be signed.
+
+        Raises:
+            VerificationError: envelope or policy break a rule.
+        """
+        envelope = Envelope.from_document(document, "policy", unsigned=True)
+        envelope.require_type(POLICY_TYPE, "the policy")
+        return cls(envelope, Policy.parse(envelope.payload))
+
+
+TrustFile = Root | PolicyFile | Trust
+
+
+def read_trust_file(path: Path) -> TrustFile:
+    """Read a root, a policy or a trust file.
+
+    Raises:
+        VerificationError: it is none of them, or breaks a rule.
+        DocumentError: it is not canonical JSON.
+        NotFoundError: it is not there.
+    """
+    data = read_file(path, limit=LIMITS.trust_file)
+    document = documents.decode(data, what=path.name, limit=LIMITS.trust_file)
+    members = set(document) if isinstance(document, dict) else set()
+    if "signed" in members:
+        return Root.read(document)
+    if "payload" in members:
+        return PolicyFile.read(document)
+    if "root" in members:
+        return Trust.parse(data)
+    raise TrustError("unknown-document", f"{path} is no root, no policy and no trust file")
+
+
+def read_root(path: Path) -> Root:
+    """Read a root; one signed by too few as well."""
+    found = read_trust_file(path)
+    if not isinstance(found, Root):
+        raise TrustError("unknown-document", f"{path} is no root")
+    return found
+
+
+def read_policy(path: Path) -> PolicyFile:
+    """Read a policy; one signed by too few as well."""
+    found = read_trust_file(path)
+    if not isinstance(found, PolicyFile):
+        raise TrustError("unknown-document", f"{path} is no policy")
+    return found
+
+
+def read_trust(path: Path) -> Trust:
+    """Read a trust file whose root and policy count."""
+    found = read_trust_file(path)
+    if not isinstance(found, Trust):
+        raise TrustError("unknown-document", f"{path} is no trust file")
+    return found
+
+
+def read_public(path: Path) -> PublicKey:
+    """Read a public key from a PEM file; line ends of another system are no matter.
+
+    Raises:
+        SignatureError: no public key that may be used.
+        NotFoundError: it is not there.
+    """
+    data = read_file(path, limit=LIMITS.key_file)
+    return PublicKey.from_pem(data.decode("utf-8", "replace").replace("\r\n", "\n").rstrip("\n") + "\n")

@@ -1,0 +1,90 @@
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.journeys import demo
+
+SCRIPT = Path(demo.__file__)
+
+
+def wheel(folder, number, files):
+    """A wheel as an index would give it."""
+    name = f"tiny_product-{number}"
+    info = f"{name}.dist-info"
+    files = {
+        **files,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: tiny-product\nVersion: {number}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    files[f"{info}/RECORD"] = "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"])
+    with zipfile.ZipFile(folder / f"{name}-py3-none-any.whl", "w") as archive:
+        for path, text in files.items():
+            archive.writestr(path, text)
+
+
+@pytest.fixture
+def index(tmp_path, monkeypatch):
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    wheel(folder, "1.0", {"tiny/__init__.py": "", "tiny/old.py": "old = 1\n", "tiny/a.py": "a = 1\n"})
+    wheel(folder, "1.0.1", {"tiny/__init__.py": "", "tiny/new.py": "new = 1\n", "tiny/a.py": "a = 2\n"})
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    return folder
+
+
+def run_demo(*arguments):
+    return subprocess.run(
+        [sys.executable, SCRIPT, *arguments], check=False, capture_output=True, text=True, timeout=600
+    )
+
+
+def test_any_product_of_the_package_index_goes_there_and_back(index):
+    told = run_demo("tiny-product", "1.0", "1.0.1")
+    kept = demo.BUILD / "demo-tiny-product-1.0.1"
+    try:
+        assert told.returncode == 0, told.stdout + told.stderr
+        for line in (
+            "    hint: Somebody who did not contribute to the hotfix must approve.",
+            "    approved by ada, ben",
+            "    Verified OK",
+            "    HF-2026-0001-r1.hotfix: OK",
+            "→ identical to tiny-product 1.0.1: 6 files and links compared",
+            "→ identical to tiny-product 1.0: 6 files and links compared",
+            "    1.0.1",
+            f"    {kept}/customer/site-packages/tiny/__init__.py",
+            "    Killed",
+            f"Everything still lies in {kept}:",
+        ):
+            assert line in told.stdout.splitlines(), line
+        assert told.stderr == ""
+        assert (kept / "shared" / "report.json").exists()
+    finally:
+        shutil.rmtree(kept, ignore_errors=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "error"),
+    [
+        (("tiny-product", "1.0", "9.9"), 11, "error: No matching distribution found for tiny-product==9.9"),
+        (("tiny-product", "1.0", "1.0"), 2, "error: tiny-product 1.0 is one release, not two"),
+        (("nowhere-to-be-found", "1", "2"), 11, "error: No matching distribution found for nowhere-to-be-found==1"),
+        (("../elsewhere", "1", "2"), 2, "error: '../elsewhere' is no name of a product"),
+    ],
+)
+def test_demo_that_cannot_be_played_says_why_in_one_error(index, arguments, code, error):
+    told = run_demo(*arguments)
+    assert told.returncode == code
+    assert told.stderr.splitlines()[0] == error
+    assert told.stderr.splitlines()[1].startswith("hint: ") and len(told.stderr.splitlines()) == 2
+
+
+def test_fixes_of_the_default_are_told_and_others_are_named_after_the_release():
+    assert [fix.id for fix in demo.story_of("django", "4.2.15", "4.2.16").fixes] == ["CVE-2024-45230", "CVE-2024-45231"]
+    assert [fix.id for fix in demo.story_of("Django", "4.2.14", "4.2.15").fixes] == ["Django-4.2.15"]

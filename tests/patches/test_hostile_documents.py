@@ -1,0 +1,156 @@
+import copy
+import json
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from patchline.patches import documents
+from patchline.patches.baselines import BaselineList, baseline_list
+from patchline.patches.envelopes import Envelope, read_sidecar
+from patchline.patches.errors import PatchlineError
+from patchline.patches.keys import Kind
+from patchline.patches.manifest import ABSENT
+from patchline.patches.policy import Policy
+from patchline.patches.provenance import Provenance
+from patchline.patches.root import Root
+from patchline.patches.sealed import Cost, create_sealed, read_sealed
+from patchline.patches.statements import Approval
+from patchline.patches.trust import Trust
+from tests import vendor
+from tests.vendor import approval, manifest, policy_document, provenance, trust
+
+LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**53) + 1, 2**53 - 1),
+    st.text(max_size=20),
+    st.sampled_from(["", "0" * 64, "all", "git", "active", "ed25519", "ecdsa", "1.0.31", "2026-11-22T12:00:00Z"]),
+)
+VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3))
+MANY = settings(max_examples=250)
+TRUST = trust(customer="c-1", baselines={"1": "0" * 64})
+ROOT = vendor.root()
+MANIFEST = manifest()
+
+
+def places(document, path=()):
+    yield path
+    items = document.items() if isinstance(document, dict) else enumerate(document)
+    for key, value in items:
+        if isinstance(value, dict | list):
+            yield from places(value, (*path, key))
+        else:
+            yield (*path, key)
+
+
+@st.composite
+def changed(draw, document):
+    """A document of which one part was replaced, dropped or added to."""
+    result = copy.deepcopy(document)
+    path = draw(st.sampled_from([path for path in places(document) if path]))
+    parent = result
+    for key in path[:-1]:
+        parent = parent[key]
+    action = draw(st.sampled_from(["replace", "drop", "add"]))
+    if action == "replace":
+        parent[path[-1]] = draw(VALUES)
+    elif action == "drop":
+        del parent[path[-1]]
+    elif isinstance(parent, dict):
+        parent[draw(st.text(max_size=10))] = draw(VALUES)
+    else:
+        parent.append(draw(VALUES))
+    return result
+
+
+def read_or_refused(function, *arguments):
+    """Any other error than ours would end in a traceback at a customer's."""
+    try:
+        function(*arguments)
+    except PatchlineError as error:
+        assert error.hint
+
+
+def encoded(document):
+    try:
+        return documents.encode(document)
+    except PatchlineError:  # lone surrogates are no JSON text
+        return b"{}"
+
+
+@MANY
+@given(changed(json.loads(TRUST.data)))
+def test_no_trust_file_ends_in_a_traceback(document):
+    read_or_refused(Trust.parse, encoded(document))
+    read_or_refused(TRUST.advanced, encoded(document))
+
+
+@MANY
+@given(changed(ROOT.document))
+def test_no_root_ends_in_a_traceback(document):
+    def read():
+        root = Root.read(document)
+        root.check_self()
+        ROOT.check_successor(root)
+
+    read_or_refused(read)
+
+
+RULE = {"match": {"severity": ["low"], "scope": "all", "source": "git", "root": True}, "threshold": 2, "roles": []}
+STATUS = {"retired": ["0" * 64]}
+PERSONS = {**vendor.PERSONS, "ada": [vendor.policy_key("ada", status=STATUS), vendor.policy_key("ada-2")]}
+
+
+@MANY
+@given(changed(policy_document(PERSONS, [*vendor.RULES, RULE], recalls=["0" * 64])))
+def test_no_policy_ends_in_a_traceback(document):
+    read_or_refused(Policy.parse, encoded(document))
+
+
+@MANY
+@given(changed(json.loads(approval(MANIFEST, scope=frozenset(["c-1"])).payload)))
+def test_no_approval_ends_in_a_traceback(document):
+    read_or_refused(lambda: Approval.parse(encoded(document), "x").check_for(MANIFEST))
+
+
+@MANY
+@given(changed(json.loads(provenance(MANIFEST).payload)))
+def test_no_provenance_ends_in_a_traceback(document):
+    read_or_refused(lambda: Provenance.parse(encoded(document), "x").check_for(MANIFEST))
+
+
+@MANY
+@given(changed(approval(MANIFEST).as_document()))
+def test_no_envelope_ends_in_a_traceback(document):
+    keys = TRUST.policy.public_keys()
+    read_or_refused(lambda: Envelope.from_document(document, "x").verified_keys(keys))
+
+
+@MANY
+@given(st.binary(max_size=200))
+def test_no_bytes_end_in_a_traceback(data):
+    for function in (Trust.parse, TRUST.advanced, Policy.parse, BaselineList.parse):
+        read_or_refused(function, data)
+    read_or_refused(read_sidecar, data, "x")
+
+
+@MANY
+@given(changed(json.loads(baseline_list("demo", "1", {"app": {"a": ABSENT, "b": ABSENT}}))))
+def test_no_baseline_list_ends_in_a_traceback(document):
+    read_or_refused(BaselineList.parse, encoded(document))
+
+
+def test_no_sealed_key_ends_in_a_traceback(tmp_path):
+    path = tmp_path / "ada.key"
+    create_sealed(path, Kind.P256, b"words", Cost(1 << 10))
+    good = json.loads(path.read_bytes())
+
+    @MANY
+    @given(changed(good))
+    def with_checksum_mended(document):
+        body = {key: document.get(key) for key in ("header", "sealed")}
+        checksum = documents.digest(encoded(body))
+        path.write_bytes(encoded({**body, "checksum": checksum}))
+        read_or_refused(lambda: read_sealed(path).open(b"words"))
+
+    with_checksum_mended()

@@ -1,0 +1,1 @@
+"""Reads and writes secrets in Vault; keeps none."""

@@ -1,0 +1,1 @@
+"""Pages and API over releaser; no rules of their own."""
