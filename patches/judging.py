@@ -3,7 +3,8 @@
 For each path, in this order:
 
 1. Another hotfix holds it in a state this one does not accept → refuse; only a cumulative goes over it, as long as no
-   fix is lost, or its loss was accepted (then the other one goes as a whole).
+   fix is lost, or its loss was accepted (then the other one goes as a whole). One that would fit on top of this one
+   as well, and that this one does not require → refuse: the same hotfixes in another order would give other files.
 2. What stands there is declared, or was made by a hotfix → it is set; `--preserve` leaves it.
 3. It is a customer's edit → `--override` sets it (the edited one is kept aside), a config file stays with the new
    one beside it, anything else is refused, saying who changed it. An optional file that is not there is skipped.
@@ -142,7 +143,7 @@ class _Judging:
         """Tell whether a path may be set on top of another hotfix; a refusal goes to `problems`."""
         vendors = self._vendors(entry.place, holder)
         if vendors == entry.post or vendors in entry.pre:
-            return True
+            return self._only_on_top(entry)
         other = self.site.by_key(holder.key)
         if self.manifest.kind != "cumulative":
             self.problems.append(self._shared(entry.place, other.manifest))
@@ -154,6 +155,34 @@ class _Judging:
         else:
             self._refuse_loss(other.manifest, lost)
         return not lost
+
+    def _only_on_top(self, entry: FileEntry) -> bool:
+        """Tell whether no hotfix below could as well lie on top of this one: then the order would decide what stands.
+
+        One that this hotfix requires, directly or by others, is known to come first.
+        """
+        for hold in self.site.stack(entry.place):
+            theirs, other = self.site.entry(entry.place, hold), self.site.by_key(hold.key).manifest
+            if hold.key in self._without or theirs is None or not theirs.could_cover(entry):
+                continue
+            if other.hotfix not in self._required():
+                name, mine = place_name(entry.place), self.manifest.label
+                self.problems.append(RelationError("no-order", f"{mine} and {other.label} fit on each other at {name}"))
+                return False
+        return True
+
+    def _required(self) -> frozenset[str]:
+        """Return the ids of the hotfixes that must have come before this one."""
+        known = {item.manifest.hotfix: item.manifest for item in self.site.active}
+        found: set[str] = set()
+        waiting = [self.manifest]
+        while waiting:
+            for reference in waiting.pop().relations.requires:
+                if reference.hotfix not in found:
+                    found.add(reference.hotfix)
+                    if reference.hotfix in known:
+                        waiting.append(known[reference.hotfix])
+        return frozenset(found)
 
     def _shared(self, place: Place, other: Manifest) -> PatchlineError:
         name, mine = place_name(place), self.manifest.label

@@ -184,6 +184,10 @@ class FileEntry:
         """The pair of root and path, by which entries are sorted and unique."""
         return self.root, self.path
 
+    def could_cover(self, other: "FileEntry") -> bool:
+        """Tell whether this entry accepts what another one of the same place makes; it never makes the same of it."""
+        return other.post in self.pre
+
 
 @dataclass(frozen=True)
 class Step:

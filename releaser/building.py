@@ -29,7 +29,7 @@ from patchline.releaser import people as persons
 from patchline.releaser.baselines import states_of_folder
 from patchline.releaser.bundle_files import STATEMENT, sidecar_path
 from patchline.releaser.composing import Order, class_of, compose, contents_before
-from patchline.releaser.earlier import Earlier, check_base, keep_contents, read_earlier
+from patchline.releaser.earlier import Earlier, check_base, check_order, keep_contents, read_earlier
 from patchline.releaser.folders import FolderTree
 from patchline.releaser.git_store import GitStore
 from patchline.releaser.home import mirror_folder
@@ -125,6 +125,8 @@ def derived(wanted: Wanted, folder: Path | None = None, advance: Advance = unhea
         ),
     ):
         manifest = compose(order, authored, material, people, earlier)
+        if manifest.kind != "cumulative":
+            check_order(earlier, manifest)
         keep_contents(earlier, contents_before(manifest) - material.old.keys() - material.contents.keys(), spool)
 
         def contents(sha256: str) -> Content:

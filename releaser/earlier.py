@@ -81,6 +81,26 @@ def check_contained(earlier: Sequence[Earlier], changed: Iterable[Place], fixes:
                 raise BuildError("fix-not-contained", f"{where}, which {item.manifest.label} changed, is as before")
 
 
+def check_order(earlier: Sequence[Earlier], manifest: Manifest) -> None:
+    """Refuse a one-off that an earlier hotfix could cover as well, unless the relations tell which of them comes first.
+
+    Raises:
+        BuildError: with the same hotfixes applied in another order a site would have other files.
+    """
+    relations = manifest.relations
+    named = (*relations.requires, *relations.supersedes, *relations.includes, *relations.merges)
+    settled = {reference.hotfix for reference in named} | {manifest.hotfix}
+    for item in earlier:
+        for entry in manifest.files:
+            theirs = item.manifest.entries.get(entry.place)
+            if theirs is not None and theirs.could_cover(entry) and item.manifest.hotfix not in settled:
+                raise BuildError(
+                    "no-order",
+                    f"{entry.root}/{entry.path} becomes what {item.manifest.label} was made for: either fits on the other",
+                    hint=f"Name {item.manifest.hotfix} in the recipe under requires or supersedes.",
+                )
+
+
 class _Keeper:
     """Keeps the members asked for in a spool."""
 

@@ -221,7 +221,8 @@ def _open(state: Path, disk: Disk) -> Site:
         secret = area.read("secret", 64)
         document = documents.decode(area.read("site.json", LIMITS.manifest), what="site.json")
         fields = Fields(document, "site.json", InstallationError)
-        records = {name: RootRecord.read(name, fields.object("roots").object(name)) for name in document["roots"]}
+        listed = fields.object("roots")
+        records = {name: RootRecord.read(name, listed.object(name)) for name in listed.document}
         for name, record in records.items():
             roots[name] = open_root(record)
         site = Site(

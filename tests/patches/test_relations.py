@@ -466,6 +466,27 @@ def test_same_content_from_two_hotfixes_is_shared_in_peace(site):
     assert site.decide(hotfix("HF-2", {"a": ("a0", "a1"), "b": ("b0", "b1")}, fixes="F2")).problems == []
 
 
+def test_two_that_fit_on_each_other_are_refused_in_either_order(site):
+    site.apply(hotfix("HF-0", {"a": ("a0", "a1")}, fixes="F0"))
+    forth = hotfix("HF-1", {"a": (("a0", "a1"), "a2")}, fixes="F1")
+    back = hotfix("HF-2", {"a": (("a0", "a2"), "a1")}, fixes="F2")
+    for first, second in ((forth, back), (back, forth)):
+        decision = site.decide(first, second)
+        assert codes(decision) == ["relation.no-order"], decision.problems
+    site.apply(back)
+    decision = site.decide(forth)
+    assert decision.problems[0].message == "HF-1-r1 and HF-2-r1 fit on each other at app/a"
+
+
+def test_two_that_fit_on_each_other_are_in_order_when_one_requires_the_other_by_a_third(site):
+    site.apply(hotfix("HF-0", {"a": ("a0", "a1")}, fixes="F0"))
+    site.apply(hotfix("HF-1", {"a": (("a0", "a1"), "a2")}, fixes="F1"))
+    site.apply(hotfix("HF-3", {"b": ("b0", "b1")}, fixes="F3", relations={"requires": [ref("HF-1", 1)]}))
+    back = {"a": (("a0", "a2"), "a1")}
+    assert codes(site.decide(hotfix("HF-2", back, fixes="F2"))) == ["relation.no-order"]
+    assert codes(site.decide(hotfix("HF-2", back, fixes="F2", relations={"requires": [ref("HF-3", 1)]}))) == []
+
+
 def test_path_in_a_set_is_judged_on_top_of_the_set(site):
     one = hotfix("HF-1", {"a": ("a0", "a1")}, fixes="F1")
     assert codes(site.decide(one, hotfix("HF-2", {"a": ("a0", "a2")}, fixes="F2"))) == ["relation.shared-path"]

@@ -343,6 +343,17 @@ def test_cumulative_that_would_lose_a_fix_is_refused(repository, tmp_path):
     assert refused(lost, tmp_path / ".") == "build.fix-not-contained"
 
 
+def test_hotfix_that_takes_an_earlier_one_back_must_say_which_comes_first(repository, tmp_path):
+    one_and_two = second(repository, tmp_path)
+    built(one_and_two, tmp_path, "second.hotfix")
+    repository.commit({"lib/a.py": b"a = 2\n"}, "Take back\n\nFixes: BUG-3", tag="1.0.3")
+    onto = (*one_and_two.onto, tmp_path / "second.hotfix")
+    changes = {"head": "1.0.3", "hotfix": "HF-2026-0003", "fix_titles": {"BUG-2": "Two"}}
+    assert refused(wanted(repository, onto=onto, **changes), tmp_path) == "build.no-order"
+    authored = recipe(tmp_path, '[relations]\nrequires = [{hotfix = "HF-2026-0002", revision = 1}]\n')
+    assert built(wanted(repository, onto=onto, authored=authored, **changes), tmp_path).manifest.relations.requires
+
+
 def test_bundle_of_another_product_or_baseline_is_no_earlier_one(repository, tmp_path):
     what = second(repository, tmp_path, product="other")
     assert refused(what, tmp_path) == "build.onto-product"

@@ -131,7 +131,7 @@ def _applied(world, hotfix):
 
 def _take_off(world, applied, data):
     """Roll back in an order drawn at random; what lies below another one is refused and tried again later."""
-    waiting = data.draw(st.permutations(applied))
+    waiting = [applied[number] for number in data.draw(st.permutations(range(len(applied))))]
     while waiting:
         stuck = [hotfix for hotfix in waiting if not _rolled_back(world, hotfix)]
         assert len(stuck) < len(waiting), [item.manifest.label for item in stuck]
