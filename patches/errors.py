@@ -3,6 +3,7 @@
     PatchlineError
     ├─ UsageError          2   the command line asks for something that makes no sense
     ├─ SettingsError      10   settings or doctor's findings
+    │   └─ DatabaseError       the register's database
     ├─ NotFoundError      11   a file, key, ref or hotfix that is not there
     ├─ RefusedError       12   a rule says no
     │   └─ SealedKeyError      a private key's file
@@ -20,7 +21,8 @@
     │   ├─ SignatureError      keys and signatures
     │   ├─ StatementError      provenance and approvals
     │   ├─ ApprovalError       too few approvals
-    │   └─ TrustError          root, policy, trust file
+    │   ├─ TrustError          root, policy, trust file
+    │   └─ AuditError          the register's audit chain
     ├─ RelationError      22   does not fit what is applied already
     ├─ InstallationError  23   the folder on disk
     ├─ HealthError        24   rolled back after a failed health check
@@ -117,6 +119,7 @@ class UsageError(PatchlineError):
         "passphrase-long": "Choose a shorter passphrase.",
         "key-uri": "Name a key as sealed:NAME, or just NAME; `patchline key list` shows yours.",
         "policy-recipe": "The recipe is the policy's document as TOML; docs/bundle-format.md describes it.",
+        "person": "Say who you are: --as PERSON, or PATCHLINE_PERSON in the environment.",
         "key-person": "Write PERSON=FILE, for an approver PERSON=FILE:CUSTODY:ROLE.",
         "key-name": "A key's name has letters, digits, dots, dashes and underscores, at most 64.",
     }
@@ -133,6 +136,22 @@ class SettingsError(PatchlineError):
         "server-extra": "Install the vendor's programs too: pip install 'patchline[server]'",
         "cryptography": "Install it: pip install cryptography.",
         "site-signing": "Install the Python package cryptography, or openssl as /usr/bin/openssl.",
+        "no-home": "Make one with patchline init, or name another with --home.",
+        "settings": "Correct the setting, or remove it for its default.",
+    }
+
+
+class DatabaseError(SettingsError):
+    """The register's database."""
+
+    family = "database"
+    hints: ClassVar[dict[str, str]] = {
+        "url": "Write sqlite:///PATH or postgresql://USER@HOST/NAME.",
+        "schema-older": "Bring it up: patchline database upgrade (after patchline backup).",
+        "schema-newer": "Use that newer Patchline here too.",
+        "full": "Free some space and run the command again; nothing was changed.",
+        "damaged": "Restore the last backup: patchline restore FILE.",
+        "gone": "Check that the database runs and may be used, then run the command again; nothing was changed.",
     }
 
 
@@ -172,6 +191,9 @@ class RefusedError(PatchlineError):
         "interpreter": "Steps run only with interpreters that belong to root.",
         "irreversible": "Go on with --accept-irreversible, knowing what stays.",
         "plan-changed": "Make a new plan, and look at what is different.",
+        "unknown-person": "Add the person first: patchline person add ID --name NAME; or act as another with --as.",
+        "disabled-person": "Somebody else must do it.",
+        "database-rule": "What the database refuses is never right; look at patchline audit export for what happened.",
     }
 
 
@@ -627,6 +649,18 @@ class TrustError(VerificationError):
     }
 
 
+class AuditError(VerificationError):
+    """The audit chain."""
+
+    family = "audit"
+    hints: ClassVar[dict[str, str]] = {
+        "gap": "Somebody removed events; keep the database as it is and compare with a backup.",
+        "changed": "Somebody changed events; keep the database as it is and compare with a backup.",
+        "other-chain": "This is not the chain that was told outside; compare with a backup.",
+        "cut-off": "Events are missing at the end, as after a restore; compare with a backup.",
+    }
+
+
 class RelationError(PatchlineError):
     """Does not fit what is applied already."""
 
@@ -717,6 +751,7 @@ class LockedError(PatchlineError):
     http_status = 423
     hints: ClassVar[dict[str, str]] = {
         "site": "Wait until it has ended; a holder that died holds nothing.",
+        "database": "Try again in a moment; nothing was changed.",
     }
 
 

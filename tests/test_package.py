@@ -84,6 +84,6 @@ def test_base_install_runs_the_site_program_and_says_what_the_vendors_needs(site
     refused = ran("patchline.releaser.commands.main", "key", "list")
     assert refused.returncode == 10
     assert refused.stderr == (
-        "error: patchline key needs alembic, flask, git, hvac, sqlalchemy\n"
+        "error: patchline key needs alembic, flask, git, hvac, obstore, psycopg, pydantic_settings, sqlalchemy\n"
         "hint: Install the vendor's programs too: pip install 'patchline[server]'\n"
     )

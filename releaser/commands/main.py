@@ -4,7 +4,7 @@ import click
 
 from patchline.patches.terminal import Lazy, LazyGroup, example, run
 
-_EXTRA = ("alembic", "flask", "git", "hvac", "sqlalchemy")
+_EXTRA = ("alembic", "flask", "git", "hvac", "obstore", "psycopg", "pydantic_settings", "sqlalchemy")
 
 _COMMANDS = {
     "try": Lazy("patchline.releaser.commands.try_", "try_", "Take a repository of yours through everything, once."),

@@ -1,0 +1,178 @@
+"""The register's database: SQLite by default, PostgreSQL when it grows; transactions, schema, and errors people read.
+
+- On SQLite one writer at a time, from its first statement on; readers go on meanwhile (WAL).
+- A transaction is whole or was never there. What the database refuses by a trigger or constraint is an error of ours.
+- The schema is made and changed by the migrations alone; an older or newer one is refused before anything is read.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.orm import Session
+
+from patchline.patches.errors import DatabaseError, LockedError, PatchlineError, RefusedError
+
+_GUARD = "patchline: "
+_WRITING = "patchline_writing"
+_BUSY_MS = 30_000
+
+
+class Database:
+    """An open database.
+
+    Attributes:
+        engine: SQLAlchemy's.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            parsed = make_url(url)
+            self.engine = _sqlite(url) if parsed.get_backend_name() == "sqlite" else _postgresql(url)
+        except (ArgumentError, ModuleNotFoundError):
+            raise DatabaseError("url", "the setting `database` is no URL of SQLite or PostgreSQL") from None
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Tell whether it is one file."""
+        return self.engine.dialect.name == "sqlite"
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.engine.dispose()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Yield a session that sees one state of the database; what it changes is forgotten.
+
+        Raises:
+            DatabaseError: the database is gone.
+        """
+        with _told(), self.engine.connect() as connection, Session(connection, autoflush=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """Yield a session whose changes come in together at the end, or not at all.
+
+        Raises:
+            LockedError: others keep writing.
+            RefusedError: a rule of the database says no.
+            DatabaseError: the database is gone or full.
+        """
+        with _told(), self._begun() as connection, Session(connection, expire_on_commit=False) as session:
+            yield session
+            session.flush()
+
+    @contextmanager
+    def _begun(self) -> Iterator[Connection]:
+        with self.engine.connect().execution_options(**{_WRITING: True}) as connection, connection.begin():
+            yield connection
+
+    # The schema
+
+    def upgrade(self, revision: str = "head") -> None:
+        """Bring the schema up to the newest one, or to the one named, in one transaction."""
+        with _told(), self._begun() as connection:
+            command.upgrade(_alembic(connection), revision)
+
+    def schema(self) -> str | None:
+        """Return the schema's revision; None for an empty database."""
+        with _told(), self.engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+
+    def check_schema(self) -> None:
+        """Refuse a schema that is not the newest.
+
+        Raises:
+            DatabaseError: it is older, or made by a newer Patchline.
+        """
+        there, newest = self.schema(), newest_schema()
+        if there == newest:
+            return
+        if there is None or there in _known_schemas():
+            raise DatabaseError("schema-older", f"the database's schema is {there or 'empty'}, not {newest}")
+        raise DatabaseError("schema-newer", f"the database's schema {there} was made by a newer Patchline")
+
+
+def newest_schema() -> str:
+    """Return the revision that the migrations lead to."""
+    return str(ScriptDirectory.from_config(_alembic()).get_current_head())
+
+
+def _known_schemas() -> frozenset[str]:
+    return frozenset(script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions())
+
+
+def _alembic(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", "patchline.migrations:")
+    config.attributes["connection"] = connection
+    return config
+
+
+def sqlite_url(path: Path) -> str:
+    """Return the URL of a SQLite file."""
+    return f"sqlite:///{path}"
+
+
+def _sqlite(url: str) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": _BUSY_MS / 1000})
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: sqlite3.Connection, _: Any) -> None:
+        connection.isolation_level = None  # We begin transactions ourselves; the module would begin them too late.
+        for pragma in ("foreign_keys = ON", "journal_mode = WAL", "synchronous = FULL", f"busy_timeout = {_BUSY_MS}"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writing = connection.get_execution_options().get(_WRITING)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine
+
+
+def _postgresql(url: str) -> Engine:
+    return create_engine(url, pool_pre_ping=True, connect_args={"options": f"-c lock_timeout={_BUSY_MS}"})
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn the driver's errors into ours."""
+    try:
+        yield
+    except DBAPIError as error:
+        known = _known(error)
+        if known is None:
+            raise
+        raise known from None
+
+
+def _known(error: DBAPIError) -> PatchlineError | None:
+    said = str(error.orig)
+    if _GUARD in said:
+        rule = said.split(_GUARD, 1)[1].splitlines()[0]
+        return RefusedError("database-rule", f"the database refuses it: {rule}")
+    state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None) or ""
+    if isinstance(error, IntegrityError):
+        return None  # The rules say it before in words; reaching this is a bug.
+    if state.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or state in ("40001", "40P01", "55P03"):
+        return LockedError("database", "others keep writing to the register's database")
+    if state in ("SQLITE_FULL", "53100"):
+        return DatabaseError("full", "the disk of the register's database is full")
+    if state in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
+        return DatabaseError("damaged", "the register's database is damaged")
+    if state in ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR") or state.startswith("SQLITE_IOERR"):
+        return DatabaseError("gone", f"the register's database cannot be used: {said.splitlines()[0]}")
+    if error.connection_invalidated or not state or state.startswith(("08", "57P")):
+        return DatabaseError("gone", "the register's database does not answer")
+    return None

@@ -1,0 +1,1 @@
+"""The register's tables, split by subject."""
