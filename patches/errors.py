@@ -22,7 +22,8 @@
     │   ├─ StatementError      provenance and approvals
     │   ├─ ApprovalError       too few approvals
     │   ├─ TrustError          root, policy, trust file
-    │   └─ AuditError          the register's audit chain
+    │   ├─ AuditError          the register's audit chain
+    │   └─ RecallListError     the recall list
     ├─ RelationError      22   does not fit what is applied already
     ├─ InstallationError  23   the folder on disk
     ├─ HealthError        24   rolled back after a failed health check
@@ -573,6 +574,8 @@ class StatementError(VerificationError):
         "approval-fields": _SIGNER,
         "decision": _SIGNER,
         "scope": _SIGNER,
+        "recall-fields": _SIGNER,
+        "replacement": "Name another revision as the replacement, or none.",
         "provenance-missing": _BUILDER_KEY,
         "provenance-unknown-key": _BUILDER_KEY,
         "provenance-purpose": _BUILDER_KEY,
@@ -658,6 +661,26 @@ class AuditError(VerificationError):
         "changed": "Somebody changed events; keep the database as it is and compare with a backup.",
         "other-chain": "This is not the chain that was told outside; compare with a backup.",
         "cut-off": "Events are missing at the end, as after a restore; compare with a backup.",
+    }
+
+
+class RecallListError(VerificationError):
+    """The recall list."""
+
+    family = "recalls"
+    hints: ClassVar[dict[str, str]] = {
+        "missing": _VENDOR,
+        "type": _VENDOR,
+        "value": _VENDOR,
+        "format": "A newer client is needed; ask the vendor for it.",
+        "unsorted": _VENDOR,
+        "unsigned": _VENDOR,
+        "several-signatures": _VENDOR,
+        "product": "Take the recall list of the product of this site.",
+        "older": _NEWEST,
+        "fork": _FORK,
+        "number": "Tell the vendor: no honest list has such a number.",
+        "lost": "Tell the vendor: a recall is permanent, and somebody took it out of the list.",
     }
 
 
@@ -763,6 +786,7 @@ class ExpiredError(PatchlineError):
     http_status = 409
     hints: ClassVar[dict[str, str]] = {
         "root": "Check this machine's clock; then ask the vendor for the newest root and take it: patchline-site trust FILE.",
+        "recalls": "Fetch, or take a newer kit; --accept-stale-until DATE goes on without, and is recorded.",
     }
 
 
@@ -774,4 +798,6 @@ class RecalledError(PatchlineError):
     http_status = 410
     hints: ClassVar[dict[str, str]] = {
         "policy": "Do not use it; ask the vendor for its replacement.",
+        "list": "Do not use it; apply its replacement, or ask the vendor for one.",
+        "held": "Wait; the vendor lets it go again or recalls it. What is applied may stay.",
     }

@@ -6,7 +6,7 @@ be staged, planned or applied. The rules, in order; the first that is broken ref
  1. The root in the trust file has not expired. (`Trust.parse` made sure before that root and policy count.)
  2. The manifest obeys every rule of its fields and is for the trust file's product. A large one is not even looked
     into before a builder's signature was found that names its digest, so that a stranger's cannot fill the memory.
- 3. The policy does not recall it.
+ 3. Neither the policy nor the newest recall list recalls it, and the list does not hold it (`recalls`).
  4. Provenance: a signature by a key that the policy knows must verify, or the set is refused. At least one is by a
     builder's key that counts for this manifest. Each such statement is about this very manifest, its product, hotfix,
     revision and source. The containers they name are the only ones that may carry it.
@@ -32,6 +32,7 @@ from patchline.patches.limits import LIMITS
 from patchline.patches.manifest import Manifest
 from patchline.patches.policy import Policy, Purpose
 from patchline.patches.provenance import Provenance
+from patchline.patches.recalls import KnownRecalls
 from patchline.patches.statements import PAYLOAD_TYPE, Approval
 from patchline.patches.trust import Trust
 
@@ -92,7 +93,13 @@ class VerifiedManifest:
 
 
 def verify(
-    manifest: bytes, sidecars: Sidecars, trust: Trust, now: datetime, *, stale_until: datetime | None = None
+    manifest: bytes,
+    sidecars: Sidecars,
+    trust: Trust,
+    now: datetime,
+    *,
+    stale_until: datetime | None = None,
+    recalls: KnownRecalls | None = None,
 ) -> VerifiedManifest:
     """Verify one release set against a trust file, by the rules above.
 
@@ -102,10 +109,11 @@ def verify(
         trust: the site's.
         now: the site's time.
         stale_until: until when a person accepts an expired root.
+        recalls: what the site knows of the vendor's recall list; None before it took one.
 
     Raises:
         ExpiredError: the root has expired.
-        RecalledError: the policy recalls the manifest.
+        RecalledError: the manifest is recalled or held.
         ManifestError, DocumentError: the manifest breaks a rule.
         VerificationError: anything that was signed is wrong or not enough.
     """
@@ -114,8 +122,7 @@ def verify(
         check_named(documents.digest(manifest), sidecars.provenance, trust.policy)
     parsed = Manifest.parse(manifest)
     check_product(parsed, trust)
-    if parsed.digest in trust.policy.recalls:
-        raise RecalledError("policy", f"{parsed.label} was recalled by policy {trust.policy.version}")
+    check_recalls(parsed, trust.policy, recalls)
     origin = verify_provenance(parsed, sidecars.provenance, trust.policy)
     signed, unknown = read_approvals(parsed, sidecars.approvals, trust.policy)
     judged = [(one, judge(one, parsed, trust.customer, origin.signers)) for one in signed]
@@ -166,6 +173,15 @@ def check_product(manifest: Manifest, trust: Trust) -> None:
         raise TrustError(
             "other-product", f"{manifest.label} is for product {manifest.target.product!r}, not {trust.product!r}"
         )
+
+
+def check_recalls(manifest: Manifest, policy: Policy, recalls: KnownRecalls | None = None) -> None:
+    """Rule 3. Raise RecalledError for a manifest that is recalled or held."""
+    standing = recalls.state(manifest, policy) if recalls else None
+    if standing is not None:
+        raise standing.as_error()
+    if manifest.digest in policy.recalls:
+        raise RecalledError("policy", f"{manifest.label} was recalled by policy {policy.version}")
 
 
 def verify_provenance(manifest: Manifest, sidecar: bytes, policy: Policy) -> Origin:

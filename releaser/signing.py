@@ -12,7 +12,7 @@ from pathlib import Path
 
 from patchline.patches.counting import Signed, judge
 from patchline.patches.envelopes import Envelope, read_sidecar, sign, write_sidecar
-from patchline.patches.errors import ApprovalError, NotFoundError, RecalledError, StatementError, UsageError
+from patchline.patches.errors import ApprovalError, NotFoundError, StatementError, UsageError
 from patchline.patches.files import read_file, write_file
 from patchline.patches.keys import Kind
 from patchline.patches.limits import LIMITS
@@ -27,6 +27,7 @@ from patchline.patches.verify import (
     VerifiedManifest,
     check_fresh,
     check_product,
+    check_recalls,
     verify,
     verify_provenance,
 )
@@ -85,8 +86,7 @@ def check_approver(bundle: BundleFile, trust: Trust, signer: Signer, approval: A
     """
     check_fresh(trust, now, None)
     check_product(bundle.manifest, trust)
-    if bundle.manifest.digest in trust.policy.recalls:
-        raise RecalledError("policy", f"{bundle.manifest.label} was recalled by policy {trust.policy.version}")
+    check_recalls(bundle.manifest, trust.policy)
     provenance = read_sidecars(bundle.path).provenance
     origin = verify_provenance(bundle.manifest, provenance, trust.policy)
     if bundle.container not in origin.containers:
