@@ -22,6 +22,7 @@
     │   ├─ StatementError      provenance and approvals
     │   ├─ ApprovalError       too few approvals
     │   ├─ TrustError          root, policy, trust file
+    │   ├─ ChannelError        the channel's metadata
     │   ├─ AuditError          the register's audit chain
     │   └─ RecallListError     the recall list
     ├─ RelationError      22   does not fit what is applied already
@@ -631,6 +632,7 @@ class TrustError(VerificationError):
         "root-older": _NEWEST,
         "root-gap": "Take the roots in between first, one after the other.",
         "root-fork": _FORK,
+        "root-tree": "A channel and its kits have roots of their own; take the one that belongs here.",
         "policy-signatures": "The holders of the root's targets keys must sign it; after a new root, take both at once.",
         "policy-product": "Root, policy and trust file must be for one product.",
         "policy-older": _NEWEST,
@@ -681,6 +683,24 @@ class RecallListError(VerificationError):
         "fork": _FORK,
         "number": "Tell the vendor: no honest list has such a number.",
         "lost": "Tell the vendor: a recall is permanent, and somebody took it out of the list.",
+    }
+
+
+class ChannelError(VerificationError):
+    """The channel's metadata, targets and kits."""
+
+    family = "channel"
+    hints: ClassVar[dict[str, str]] = {
+        "missing": _VENDOR,
+        "type": _VENDOR,
+        "value": _VENDOR,
+        "target-name": "Tell the vendor; patchline publishes no such name.",
+        "life": "Check this machine's clock; if it is right, tell the vendor: somebody else may hold a key of theirs.",
+        "metadata": "Fetch it again; if it stays, tell the vendor.",
+        "delegations": "Make them anew: patchline trust targets.",
+        "signatures": "Too few of its keys signed it: patchline trust sign.",
+        "older": _NEWEST,
+        "fork": _FORK,
     }
 
 

@@ -6,10 +6,11 @@
 - A root counts when a threshold of its own root keys signed it. The next one must count by itself, have the version
   after, and be signed by a threshold of the present one's keys too.
 - In TUF a wrong signature merely does not count; so it is here.
+- A root for kits is marked as such inside what is signed, and never read as a channel's root or the other way round:
+  it has the same root and targets keys, but its snapshot and timestamp are signed by the kit key, and for long.
 """
 
 import copy
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,20 +23,11 @@ from tuf.api.metadata import Root as TufRoot  # type: ignore[attr-defined]  # it
 from patchline.patches.errors import TrustError
 from patchline.patches.fields import Fields
 from patchline.patches.keys import PublicKey
-from patchline.patches.tuf_keys import TufKey, register
+from patchline.patches.tuf_roles import Role, read_keys, read_role, read_signed
 
 ROLES = ("root", "snapshot", "targets", "timestamp")
-_HEXADECIMAL = re.compile(r"([0-9a-f]{2})+")
-_MEMBERS = {"signatures", "signed"}
-register()
-
-
-@dataclass(frozen=True)
-class Role:
-    """Keys by id, and how many of them must sign."""
-
-    keys: Mapping[str, PublicKey]
-    threshold: int
+TREE_MARK, KIT_TREE = "x-patchline-tree", "kit"
+"""The member of a root's signed part that makes it the root of kits."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +37,14 @@ class Root:
     Attributes:
         document: the metadata as it stands in JSON.
         roles: the four top-level roles; snapshot and timestamp may have no keys until a channel exists.
+        kit: it is the root of kits, not of a channel.
     """
 
     document: dict[str, Any]
     version: int
     expires: datetime
     roles: Mapping[str, Role]
+    kit: bool = False
 
     @property
     def targets(self) -> Role:
@@ -63,21 +57,20 @@ class Root:
         return {keyid: key for role in self.roles.values() for keyid, key in role.keys.items()}
 
     @classmethod
-    def read(cls, document: Any) -> "Root":
+    def read(cls, document: Any, *, kit: bool = False) -> "Root":
         """Read root metadata from canonical JSON, signed or still to be signed.
+
+        Args:
+            document: the metadata.
+            kit: read the root of kits and no other; a channel's root and no other if not.
 
         Raises:
             TrustError: it breaks a rule.
             SignatureError: a key must not be used.
         """
-        fields = Fields(document, "root", TrustError)
-        if set(fields.document) != _MEMBERS:
-            raise TrustError("root-malformed", "the root is no TUF metadata")
-        _check_signatures(fields)
-        signed = fields.object("signed")
-        if signed.document.get("_type") != "root":
-            raise TrustError("root-malformed", f"this TUF metadata is a {signed.document.get('_type')!r}, not a root")
-        keys = _read_keys(signed)
+        signed = read_signed(Fields(document, "root", TrustError), "root", "root-malformed")
+        _check_tree(signed, kit)
+        keys = read_keys(signed, "root-key")
         roles = {name: _read_role(signed.object("roles").object(name), keys, name) for name in ROLES}
         _check_offline(roles)
         metadata = _metadata(document)
@@ -86,6 +79,7 @@ class Root:
             version=signed.integer("version", 1, 1 << 50),
             expires=metadata.signed.expires.replace(tzinfo=UTC),
             roles=MappingProxyType(roles),
+            kit=kit,
         )
 
     def signers(self, other: "Root") -> frozenset[str]:
@@ -102,6 +96,8 @@ class Root:
 
     def check_successor(self, newer: "Root") -> None:
         """Raise TrustError unless `newer` may replace this root."""
+        if newer.kit != self.kit:
+            raise TrustError("root-tree", "the root of kits follows no root of the channel, nor the other way round")
         if newer.version < self.version:
             raise TrustError("root-older", f"root {newer.version} is older than root {self.version}, already known")
         if newer.version > self.version + 1:
@@ -120,13 +116,24 @@ class Root:
         newer.check_self()
 
 
-def _check_signatures(fields: Fields) -> None:
-    """Refuse signatures of another shape; python-tuf looks at them only when it verifies."""
-    for entry in fields.objects("signatures", most=100):
-        if set(entry.document) != {"keyid", "sig"}:
-            raise TrustError("root-malformed", f"{entry.where} is no signature of TUF metadata")
-        entry.text("keyid")
-        entry.text("sig", limit=1000, pattern=_HEXADECIMAL)
+def _read_role(fields: Fields, keys: Mapping[str, PublicKey], name: str) -> Role:
+    # The channel's roles are empty until it exists.
+    return read_role(fields, keys, "root-key", "root-threshold", may_be_empty=name in ("snapshot", "timestamp"))
+
+
+def is_kit_root(document: Any) -> bool:
+    """Tell whether TUF metadata says that it is the root of kits."""
+    signed = document.get("signed") if isinstance(document, dict) else None
+    return isinstance(signed, dict) and TREE_MARK in signed
+
+
+def _check_tree(signed: Fields, kit: bool) -> None:
+    mark = signed.document.get(TREE_MARK)
+    if TREE_MARK in signed.document and mark != KIT_TREE:
+        raise TrustError("root-tree", f"the root is marked as of {mark!r}")
+    if (mark == KIT_TREE) != kit:
+        there, wanted = ("kits", "a channel") if mark else ("a channel", "kits")
+        raise TrustError("root-tree", f"this is the root of {there}, not of {wanted}")
 
 
 def _metadata(document: Any) -> Metadata[TufRoot]:
@@ -139,34 +146,9 @@ def _metadata(document: Any) -> Metadata[TufRoot]:
     return metadata
 
 
-def _read_keys(signed: Fields) -> dict[str, PublicKey]:
-    found = {}
-    keys = signed.object("keys")
-    if len(keys.document) > 100:
-        keys.fail("value", " names more than 100 keys")
-    for keyid in keys.document:
-        try:
-            found[keyid] = TufKey.from_dict(keyid, copy.deepcopy(keys.object(keyid).document)).public
-        except (ValueError, KeyError, TypeError) as error:
-            raise TrustError("root-key", f"key {keyid[:16]!r} of the root cannot be used: {error}") from None
-    return found
-
-
 def _check_offline(roles: Mapping[str, Role]) -> None:
     """Refuse a key that is to lie offline and online at once."""
     offline = roles["root"].keys.keys() | roles["targets"].keys.keys()
     online = roles["snapshot"].keys.keys() | roles["timestamp"].keys.keys()
     if shared := offline & online:
         raise TrustError("key-purpose", f"key {min(shared)[:16]} stands both for the root and for the channel")
-
-
-def _read_role(fields: Fields, keys: Mapping[str, PublicKey], name: str) -> Role:
-    keyids = fields.texts("keyids", most=100)
-    if len(set(keyids)) != len(keyids) or not set(keyids).issubset(keys):
-        fields.fail("root-key", ".keyids names a key twice or one that is not there")
-    threshold = fields.integer("threshold", -(1 << 52), 1 << 52)
-    # The channel's roles are empty until it exists; nothing is accepted by them then.
-    unused = name in ("snapshot", "timestamp") and not keyids
-    if threshold < 1 or (threshold > len(keyids) and not unused):
-        fields.fail("root-threshold", f".threshold is {threshold} of {len(keyids)} keys")
-    return Role(MappingProxyType({keyid: keys[keyid] for keyid in keyids}), threshold)

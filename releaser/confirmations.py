@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from patchline.patches import documents
+from patchline.patches.delegations import Delegations
 from patchline.patches.errors import NotFoundError, RefusedError, TrustError
 from patchline.patches.fields import Fields
 from patchline.patches.files import read_file, write_file
@@ -43,7 +44,14 @@ def uses_of_root(root: Root) -> list[Use]:
         Use("offline key of the root", key, f" (number {number} of {len(offline)})")
         for number, key in enumerate(offline.values(), 1)
     ]
-    return found + [Use("online key of the channel", key) for keyid, key in online.items() if keyid not in offline]
+    words = "key of the kits" if root.kit else "online key of the channel"
+    return found + [Use(words, key) for keyid, key in online.items() if keyid not in offline]
+
+
+def uses_of_targets(targets: Delegations) -> list[Use]:
+    """Return the keys that top-level targets put into use."""
+    holders = (("publisher's key of the channel", targets.hotfixes), ("status key of the channel", targets.status))
+    return [Use(words, key) for words, role in holders for key in role.keys.values()]
 
 
 def uses_of_policy(policy: Policy) -> list[Use]:

@@ -1,17 +1,18 @@
-"""Roots, policies and trust files on disk: told apart by their content, read by their own rules."""
+"""Roots, targets, policies and trust files on disk: told apart by their content, read by their own rules."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from patchline.patches import documents
+from patchline.patches.delegations import Delegations
 from patchline.patches.envelopes import Envelope
 from patchline.patches.errors import TrustError
 from patchline.patches.files import read_file
 from patchline.patches.keys import PublicKey
 from patchline.patches.limits import LIMITS
 from patchline.patches.policy import POLICY_TYPE, Policy
-from patchline.patches.root import Root
+from patchline.patches.root import Root, is_kit_root
 from patchline.patches.trust import Trust
 
 
@@ -34,11 +35,11 @@ class PolicyFile:
         return cls(envelope, Policy.parse(envelope.payload))
 
 
-TrustFile = Root | PolicyFile | Trust
+TrustFile = Root | Delegations | PolicyFile | Trust
 
 
 def read_trust_file(path: Path) -> TrustFile:
-    """Read a root, a policy or a trust file.
+    """Read a root of channel or kits, top-level targets, a policy or a trust file.
 
     Raises:
         VerificationError: it is none of them, or breaks a rule.
@@ -49,19 +50,41 @@ def read_trust_file(path: Path) -> TrustFile:
     document = documents.decode(data, what=path.name, limit=LIMITS.trust_file)
     members = set(document) if isinstance(document, dict) else set()
     if "signed" in members:
-        return Root.read(document)
+        return _read_metadata(document)
     if "payload" in members:
         return PolicyFile.read(document)
     if "root" in members:
         return Trust.parse(data)
-    raise TrustError("unknown-document", f"{path} is no root, no policy and no trust file")
+    raise TrustError("unknown-document", f"{path} is no root, no targets, no policy and no trust file")
 
 
-def read_root(path: Path) -> Root:
-    """Read a root; one signed by too few as well."""
+def _read_metadata(document: dict[str, Any]) -> Root | Delegations:
+    signed = document["signed"]
+    if isinstance(signed, dict) and signed.get("_type") == "targets":
+        return Delegations.read(document)
+    return Root.read(document, kit=is_kit_root(document))
+
+
+def read_root(path: Path, *, kit: bool | None = False) -> Root:
+    """Read a root; one signed by too few as well.
+
+    Args:
+        path: of the file.
+        kit: whether it must be the root of kits; None takes either.
+    """
     found = read_trust_file(path)
     if not isinstance(found, Root):
         raise TrustError("unknown-document", f"{path} is no root")
+    if kit is not None and found.kit != kit:
+        raise TrustError("root-tree", f"{path} is the root of {'kits' if found.kit else 'a channel'}")
+    return found
+
+
+def read_targets(path: Path) -> Delegations:
+    """Read top-level targets; such as are signed by too few as well."""
+    found = read_trust_file(path)
+    if not isinstance(found, Delegations):
+        raise TrustError("unknown-document", f"{path} is no top-level targets")
     return found
 
 

@@ -1,26 +1,42 @@
-"""Roots, policies and trust files in words: what they say, and what changes from one to the next."""
+"""Roots, targets, policies and trust files in words: what they say, and what changes from one to the next."""
 
 from collections.abc import Iterable, Mapping
 
 from patchline.patches import identifiers
+from patchline.patches.delegations import Delegations
 from patchline.patches.keys import PublicKey
 from patchline.patches.policy import Policy, PolicyKey, Rule
 from patchline.patches.root import Root
 from patchline.patches.statements import time_text
 from patchline.patches.trust import Trust
+from patchline.patches.tuf_roles import Role
+from patchline.patches.wording import counted
 
 
 def root_words(root: Root) -> list[str]:
     """Return what a root says, a line each."""
-    lines = [f"root {root.version}, expires {time_text(root.expires)}"]
-    for name, role in root.roles.items():
+    lines = [f"root {root.version}{' of the kits' if root.kit else ''}, expires {time_text(root.expires)}"]
+    lines += _role_words(root.roles)
+    signed, needed = len(root.signers(root)), root.roles["root"].threshold
+    lines.append(f"  signed by {signed} of {needed} needed root keys")
+    return lines
+
+
+def targets_words(targets: Delegations) -> list[str]:
+    """Return what top-level targets say, a line each."""
+    lines = [f"targets {targets.version}, expires {time_text(targets.expires)}", *_role_words(targets.roles)]
+    signatures = counted(len(targets.document["signatures"]), "signature")
+    return [*lines, f"  {signatures}, not checked here: that takes the root"]
+
+
+def _role_words(roles: Mapping[str, Role]) -> list[str]:
+    lines = []
+    for name, role in roles.items():
         if not role.keys:
             lines.append(f"  {name}: no keys until there is a channel")
             continue
         lines.append(f"  {name}: {role.threshold} of {len(role.keys)} keys")
         lines += [f"    {_key_words(key)}" for key in role.keys.values()]
-    signed, needed = len(root.signers(root)), root.roles["root"].threshold
-    lines.append(f"  signed by {signed} of {needed} needed root keys")
     return lines
 
 
@@ -89,7 +105,16 @@ def _policy_key_words(key: PolicyKey) -> str:
 
 def root_changes(old: Root, new: Root) -> list[str]:
     """Return in words what a new root changes."""
-    lines = _number_changes("root", old.version, new.version)
+    return _metadata_changes("root", old, new)
+
+
+def targets_changes(old: Delegations, new: Delegations) -> list[str]:
+    """Return in words what new top-level targets change."""
+    return _metadata_changes("targets", old, new)
+
+
+def _metadata_changes(what: str, old: Root | Delegations, new: Root | Delegations) -> list[str]:
+    lines = _number_changes(what, old.version, new.version)
     if old.expires != new.expires:
         lines.append(f"expires {time_text(new.expires)} instead of {time_text(old.expires)}")
     for name, role in old.roles.items():

@@ -1,4 +1,4 @@
-"""`patchline trust`: make, sign, compare and show roots, policies and trust files. Needs no home but the person's."""
+"""`patchline trust`: make, sign, compare and show roots, targets, policies and trust files. Needs no home but the person's."""
 
 import sys
 from datetime import UTC, datetime
@@ -9,6 +9,7 @@ import click
 
 from patchline.patches import documents, identifiers
 from patchline.patches.baselines import BaselineList
+from patchline.patches.delegations import Delegations
 from patchline.patches.errors import TrustError, UsageError
 from patchline.patches.files import read_file, write_file
 from patchline.patches.limits import LIMITS
@@ -20,7 +21,15 @@ from patchline.patches.terminal import ask, example, json_option, report, yes_op
 from patchline.patches.trust import Trust, trust_document
 from patchline.patches.wording import counted
 from patchline.releaser import ceremony, confirmations, trust_words
-from patchline.releaser.trust_files import PolicyFile, read_policy, read_public, read_root, read_trust_file
+from patchline.releaser.trust_files import (
+    PolicyFile,
+    TrustFile,
+    read_policy,
+    read_public,
+    read_root,
+    read_targets,
+    read_trust_file,
+)
 
 FILE = click.Path(path_type=Path)
 
@@ -34,17 +43,26 @@ def trust() -> None:
 @click.option("--key", "keys", type=FILE, multiple=True, required=True, help="An offline key (PEM); several.")
 @click.option("--threshold", type=int, required=True, help="How many of them must sign.")
 @click.option("--online", type=FILE, help="The channel's online key (PEM).")
+@click.option("--kit", type=FILE, help="The key that signs kits (PEM): makes the root of kits, not of the channel.")
 @click.option("--previous", type=FILE, help="The root that this one replaces.")
 @click.option("--out", type=FILE, required=True, help="The file to write.")
 @json_option
-def root(keys: tuple[Path, ...], threshold: int, online: Path | None, previous: Path | None, out: Path) -> None:
+def root(
+    keys: tuple[Path, ...],
+    threshold: int,
+    online: Path | None,
+    kit: Path | None,
+    previous: Path | None,
+    out: Path,
+) -> None:
     """Make a root, to be signed by the holders of its keys."""
-    before = read_root(previous) if previous else None
+    before = read_root(previous, kit=None) if previous else None
     made = ceremony.make_root(
         [read_public(path) for path in keys],
         threshold,
         datetime.now(UTC),
         online=read_public(online) if online else None,
+        kit=read_public(kit) if kit else None,
         previous=before,
     )
     write_file(out, documents.encode(made.document))
@@ -52,6 +70,34 @@ def root(keys: tuple[Path, ...], threshold: int, online: Path | None, previous: 
     if before is not None:
         needed += f"\nand with {before.roles['root'].threshold} keys of root {before.version}"
     _report(out, made, [*trust_words.root_words(made), needed])
+
+
+@trust.command(
+    epilog=example(
+        "patchline trust targets --root root.json --publisher online.pem --status online.pem --out targets.json"
+    )
+)
+@click.option("--root", "root_file", type=FILE, required=True, help="The root whose keys will sign it.")
+@click.option("--publisher", "publishers", type=FILE, multiple=True, required=True, help="Publishes hotfixes (PEM).")
+@click.option("--status", "holders", type=FILE, multiple=True, required=True, help="Signs the channel's status (PEM).")
+@click.option("--previous", type=FILE, help="The targets that these replace.")
+@click.option("--out", type=FILE, required=True, help="The file to write.")
+@json_option
+def targets(
+    root_file: Path, publishers: tuple[Path, ...], holders: tuple[Path, ...], previous: Path | None, out: Path
+) -> None:
+    """Make the top-level targets: which online keys publish, to be signed by the holders of the root's keys."""
+    base = read_root(root_file)
+    made = ceremony.make_targets(
+        [read_public(path) for path in publishers],
+        [read_public(path) for path in holders],
+        datetime.now(UTC),
+        previous=read_targets(previous) if previous else None,
+    )
+    made.check_keys(base)
+    write_file(out, documents.encode(made.document))
+    needed = f"Sign it with {base.targets.threshold} of the root's keys: patchline trust sign {out} --key NAME"
+    _report(out, made, [*trust_words.targets_words(made), needed])
 
 
 @trust.command(
@@ -129,18 +175,31 @@ def _new_key(text: str, purpose: Purpose) -> ceremony.NewKey:
 @yes_option
 @json_option
 def sign(file: Path, name: str, fingerprints: tuple[str, ...]) -> None:
-    """Sign a root or a policy, after comparing the fingerprint of every key that is new to you."""
+    """Sign a root, targets or a policy, after comparing the fingerprint of every key that is new to you."""
     found = read_trust_file(file)
     if isinstance(found, Trust):
         raise TrustError("unknown-document", f"{file} is a trust file; root and policy in it are signed, not the file")
     signer = open_signer(name, passphrase_for)
-    uses = confirmations.uses_of_root(found) if isinstance(found, Root) else confirmations.uses_of_policy(found.policy)
-    new = confirmations.confirm(uses, signer.public, keys_folder(), fingerprints, _asker())
+    new = confirmations.confirm(_uses(found), signer.public, keys_folder(), fingerprints, _asker())
     signed = _sign(found, signer)
     write_file(file, documents.encode(_document(signed)), overwrite=True)
     confirmations.remember(new, keys_folder())
-    count = len(signed.document["signatures"]) if isinstance(signed, Root) else len(signed.envelope.signatures)
-    _report(file, signed, [f"{file} signed with {name}; it has {counted(count, 'signature')}"])
+    _report(file, signed, [f"{file} signed with {name}; it has {counted(_signatures(signed), 'signature')}"])
+
+
+Signable = Root | Delegations | PolicyFile
+
+
+def _uses(found: Signable) -> list[confirmations.Use]:
+    if isinstance(found, Root):
+        return confirmations.uses_of_root(found)
+    if isinstance(found, Delegations):
+        return confirmations.uses_of_targets(found)
+    return confirmations.uses_of_policy(found.policy)
+
+
+def _signatures(found: Signable) -> int:
+    return len(found.envelope.signatures if isinstance(found, PolicyFile) else found.document["signatures"])
 
 
 def _asker() -> Any:
@@ -148,9 +207,11 @@ def _asker() -> Any:
     return (lambda question: ask(question, option="--fingerprint")) if sys.stdin.isatty() else None
 
 
-def _sign(found: Root | PolicyFile, signer: Signer) -> Root | PolicyFile:
+def _sign(found: Signable, signer: Signer) -> Signable:
     if isinstance(found, Root):
         return ceremony.sign_root(found, signer)
+    if isinstance(found, Delegations):
+        return ceremony.sign_targets(found, signer)
     return PolicyFile(found.envelope.signed_by(signer), found.policy)
 
 
@@ -159,10 +220,12 @@ def _sign(found: Root | PolicyFile, signer: Signer) -> Root | PolicyFile:
 @click.argument("new", type=FILE)
 @json_option
 def diff(old: Path, new: Path) -> None:
-    """Say in words what a new root, policy or trust file changes."""
+    """Say in words what new roots, targets, policies or trust files change."""
     before, after = read_trust_file(old), read_trust_file(new)
-    if isinstance(before, Root) and isinstance(after, Root):
+    if isinstance(before, Root) and isinstance(after, Root) and before.kit == after.kit:
         changes = trust_words.root_changes(before, after)
+    elif isinstance(before, Delegations) and isinstance(after, Delegations):
+        changes = trust_words.targets_changes(before, after)
     elif isinstance(before, PolicyFile) and isinstance(after, PolicyFile):
         changes = trust_words.policy_changes(before.policy, after.policy)
     elif isinstance(before, Trust) and isinstance(after, Trust):
@@ -176,14 +239,16 @@ def diff(old: Path, new: Path) -> None:
 @click.argument("file", type=FILE)
 @json_option
 def show(file: Path) -> None:
-    """Say in words what a root, policy or trust file holds."""
+    """Say in words what a root, targets, a policy or a trust file holds."""
     found = read_trust_file(file)
     _report(file, found, _words(found))
 
 
-def _words(found: Root | PolicyFile | Trust) -> list[str]:
+def _words(found: TrustFile) -> list[str]:
     if isinstance(found, Root):
         return trust_words.root_words(found)
+    if isinstance(found, Delegations):
+        return trust_words.targets_words(found)
     if isinstance(found, Trust):
         return trust_words.trust_words(found)
     signed = f"  {counted(len(found.envelope.signatures), 'signature')}, not checked here: that takes the root"
@@ -220,9 +285,9 @@ def trust_file(
     _report(out, made, [str(out), f"fingerprint {made.fingerprint}"])
 
 
-def _document(found: Root | PolicyFile | Trust) -> dict[str, Any]:
+def _document(found: TrustFile) -> dict[str, Any]:
     """Return the document as it stands in its file."""
-    if isinstance(found, Root):
+    if isinstance(found, Root | Delegations):
         return found.document
     if isinstance(found, PolicyFile):
         return found.envelope.as_document()
@@ -230,7 +295,7 @@ def _document(found: Root | PolicyFile | Trust) -> dict[str, Any]:
     return document
 
 
-def _report(file: Path, found: Root | PolicyFile | Trust, lines: list[str]) -> None:
+def _report(file: Path, found: TrustFile, lines: list[str]) -> None:
     """Print lines for people; for scripts the file's digest and what it holds."""
     data = documents.encode(_document(found))
     facts: dict[str, Any] = {"file": str(file), "sha256": documents.digest(data)}
@@ -239,7 +304,11 @@ def _report(file: Path, found: Root | PolicyFile | Trust, lines: list[str]) -> N
         facts |= {"kind": "policy", "content": documents.decode(found.policy.data, what="policy")}
         facts["signatures"] = [keyid for keyid, _ in found.envelope.signatures]
     elif isinstance(found, Root):
-        facts |= {"kind": "root", "content": found.document["signed"], "signatures": sorted(found.signers(found))}
+        facts |= {"kind": "kit-root" if found.kit else "root", "content": found.document["signed"]}
+        facts["signatures"] = sorted(found.signers(found))
+    elif isinstance(found, Delegations):
+        facts |= {"kind": "targets", "content": found.document["signed"]}
+        facts["signatures"] = [entry["keyid"] for entry in found.document["signatures"]]
     else:
         facts |= {"kind": "trust", "content": _document(found)}
     report(facts, "\n".join(lines))

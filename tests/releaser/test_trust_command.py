@@ -348,3 +348,60 @@ def test_show_says_what_each_document_holds(signed):
     shown = run("patchline", "trust", "show", policy).out
     assert "ben: approver key" in shown and "(transit as security)" in shown
     assert "2 signatures, not checked here" in shown
+
+
+@pytest.fixture
+def channel_people(people, tmp_path):
+    return people | {name: Person(tmp_path, name) for name in ("online", "publisher", "kits")}
+
+
+def made_targets(people, folder, root, publisher, *options, expect=0, name="targets.json"):
+    line = ("--root", root, "--publisher", people[publisher].pem, "--status", people["online"].pem)
+    return run("patchline", "trust", "targets", *line, "--out", folder / name, "--json", *options, expect=expect)
+
+
+def test_targets_are_made_signed_shown_and_compared(channel_people, tmp_path):
+    people = channel_people
+    root = made_root(people, tmp_path, "--online", people["online"].pem)
+    made = made_targets(people, tmp_path, root, "online").document
+    assert made["kind"] == "targets" and made["signatures"] == []
+    first = tmp_path / "targets.json"
+    refused = people["holder-1"].sign(first, expect=12)
+    assert refused["error"] == "refused.fingerprint" and "publisher's key of the channel" in refused["message"]
+    people["holder-1"].sign(first, *heard(people, "online"))
+    assert len(people["holder-2"].sign(first, *heard(people, "online"))["signatures"]) == 2
+    assert "status: 1 of 1 keys" in run("patchline", "trust", "show", first).out
+    made_targets(people, tmp_path, root, "publisher", "--previous", first, name="targets-2.json")
+    changes = run("patchline", "trust", "diff", first, tmp_path / "targets-2.json", "--json").document["changes"]
+    publisher = people["publisher"].public
+    assert f"hotfixes: new key p256 {publisher.fingerprint}" in changes and "targets 2 instead of 1" in changes
+    # The online key is known by now as what it was, the publisher's is not.
+    people["holder-1"].sign(tmp_path / "targets-2.json", *heard(people, "publisher"))
+
+
+def test_targets_that_name_an_offline_key_are_not_made(channel_people, tmp_path):
+    people = channel_people
+    root = made_root(people, tmp_path, "--online", people["online"].pem)
+    refused = made_targets(people, tmp_path, root, "holder-3", expect=21).document
+    assert refused["error"] == "channel.delegations"
+    assert not (tmp_path / "targets.json").exists()
+
+
+def test_root_of_kits_is_made_signed_and_told_apart(channel_people, tmp_path):
+    people = channel_people
+    root = made_root(people, tmp_path, "--online", people["online"].pem)
+    kits = made_root(people, tmp_path, "--kit", people["kits"].pem, name="kit-root.json")
+    refused = people["holder-1"].sign(kits, *heard(people, "holder-2", "holder-3"), expect=12)
+    assert "key of the kits" in refused["message"]
+    people["holder-1"].sign(kits, *heard(people, "holder-2", "holder-3", "kits"))
+    shown = run("patchline", "trust", "show", kits, "--json").document
+    assert shown["kind"] == "kit-root" and len(shown["signatures"]) == 1
+    assert "root 1 of the kits" in run("patchline", "trust", "show", kits).out
+    assert run("patchline", "trust", "diff", root, kits, "--json", expect=21).document["error"] == (
+        "trust.unknown-document"
+    )
+    after = made_root(people, tmp_path, "--kit", people["kits"].pem, "--previous", kits, name="kit-root-2.json")
+    assert run("patchline", "trust", "show", after, "--json").document["content"]["version"] == 2
+    line = ("--kit", people["kits"].pem, "--previous", root)
+    made_root(people, tmp_path, *line, name="kit-root-3.json", expect=21)
+    made_root(people, tmp_path, "--kit", people["kits"].pem, "--online", people["online"].pem, name="x", expect=2)
