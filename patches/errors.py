@@ -169,6 +169,7 @@ class NotFoundError(PatchlineError):
         "level": "`patchline-site history` lists the levels this site had; `baseline` always is one.",
         "file": "Check the path.",
         "folder": "Create the folder first, or check the path.",
+        "bundle-file": "Give the .hotfix file, or its manifest; what is signed is what you can read.",
         "key": "`patchline key list` shows your keys; PATCHLINE_KEYS names another folder.",
     }
 
@@ -184,6 +185,7 @@ class RefusedError(PatchlineError):
         "fingerprint": "Ask the key's person again, by voice or on paper. Do not sign before both are equal.",
         "fingerprint-unused": "Every --fingerprint must be of a key that is new to you in this document.",
         "permission": "Run it as the owner of the file, or change who may use it.",
+        "reinstatement": "Publish a new revision; what a policy recalls stays recalled.",
         "trust-product": "Ask the vendor for the trust file of this product.",
         "list-baseline": "Give the list of the baseline named by --baseline.",
         "trust-fingerprint": "Ask the vendor again, by phone; do not use this trust file until they agree.",
@@ -576,6 +578,8 @@ class StatementError(VerificationError):
         "decision": _SIGNER,
         "scope": _SIGNER,
         "recall-fields": _SIGNER,
+        "recall-file": "Give the file that patchline recall propose or reinstate wrote.",
+        "recall-bundle": "Give --bundle FILE: who gives a hotfix free again must look at it.",
         "replacement": "Name another revision as the replacement, or none.",
         "provenance-missing": _BUILDER_KEY,
         "provenance-unknown-key": _BUILDER_KEY,

@@ -251,9 +251,14 @@ def missing_for_reinstatement(
     made: Reinstatement, keys: Sequence[PolicyKey], manifest: Manifest, policy: Policy
 ) -> list[tuple[str, str]]:
     """Return what a reinstatement lacks, as `counting.missing` does, given the keys that signed it."""
-    builders = frozenset(key.person for key in policy.keys.values() if key.purpose is Purpose.BUILDER)
+    builders = builders_of(policy)
     signed = [Signed(key, made.as_approval()) for key in keys]
     found = places(one for one in signed if judge(one, manifest, None, builders) is None)
     demands = [policy.demand(Release.of(manifest, scope)) for scope in Scope]
     # Whether somebody rebuilt it, the approvals say; the bytes are the same.
     return missing(found, replace(demands[0].joined(demands[1]), reproduced=0))
+
+
+def builders_of(policy: Policy) -> frozenset[str]:
+    """Return everybody who holds a builder's key; whether they built a manifest, its provenance alone would tell."""
+    return frozenset(key.person for key in policy.keys.values() if key.purpose is Purpose.BUILDER)

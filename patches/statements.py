@@ -175,6 +175,16 @@ def read_statement(payload: bytes, predicate_type: str, what: str) -> tuple[Fiel
     return fields.object("predicate"), subjects
 
 
+def statement_type(payload: bytes, what: str) -> str:
+    """Return the predicate type of a statement, to choose its reader by.
+
+    Raises:
+        StatementError, DocumentError: it is no statement.
+    """
+    fields = Fields(documents.decode(payload, what=what, limit=LIMITS.sidecar), what, StatementError)
+    return fields.text("predicateType")
+
+
 def _read_subject(fields: Fields) -> Subject:
     digest = fields.object("digest")
     if set(digest.document) != {"sha256"}:

@@ -12,6 +12,7 @@ _COMMANDS = {
     "trust": Lazy("patchline.releaser.commands.trust", "trust", "Make root, policy and trust file."),
     "bundle": Lazy("patchline.releaser.commands.bundle", "bundle", "Build, sign, approve and compare bundles."),
     "baseline": Lazy("patchline.releaser.commands.baseline", "baseline", "List the files of a released baseline."),
+    "recall": Lazy("patchline.releaser.commands.recall", "recall", "Recall a hotfix, or take its recall back."),
 }
 
 
