@@ -17,7 +17,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.orm import Mapped, deferred, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from patchline.releaser.tables.base import Base
 
@@ -61,7 +61,11 @@ class Hotfix(Base):
     """A hotfix by its id; `legacy` was shipped before the register knew it."""
 
     __tablename__ = "hotfix"
-    __table_args__ = (ForeignKeyConstraint(["product", "baseline"], ["baseline.product", "baseline.label"]),)
+    __table_args__ = (
+        ForeignKeyConstraint(["product", "baseline"], ["baseline.product", "baseline.label"]),
+        Index("ix_hotfix_added_id", "added", "id"),
+        Index("ix_hotfix_product_baseline", "product", "baseline"),
+    )
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     product: Mapped[str] = mapped_column(ForeignKey("product.id"))
@@ -90,7 +94,7 @@ class Revision(Base):
         UniqueConstraint("hotfix", "number"),
         UniqueConstraint("id", "manifest_sha256"),
         CheckConstraint(f"state IN ({', '.join(repr(state) for state in STATES)})", name="state"),
-        CheckConstraint("state IN ('draft', 'abandoned') OR manifest_sha256 IS NOT NULL", name="built"),
+        CheckConstraint("legacy OR state IN ('draft', 'abandoned') OR manifest_sha256 IS NOT NULL", name="built"),
         Index("ix_revision_state", "state"),
     )
 
@@ -99,17 +103,25 @@ class Revision(Base):
     number: Mapped[int]
     state: Mapped[str] = mapped_column(String(16))
     manifest_sha256: Mapped[str | None] = mapped_column(String(64), unique=True)
-    manifest: Mapped[bytes | None] = deferred(mapped_column(LargeBinary))
+    manifest: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     container_sha256: Mapped[str | None] = mapped_column(String(64))
     size: Mapped[int | None] = mapped_column(BigInteger)
-    provenance: Mapped[bytes | None] = deferred(mapped_column(LargeBinary))
+    provenance: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     """The provenance sidecar; its signer is the builder."""
     builder: Mapped[str | None] = mapped_column(String(64))
-    release_line: Mapped[bytes | None] = deferred(mapped_column(LargeBinary))
-    release_signature: Mapped[bytes | None] = deferred(mapped_column(LargeBinary))
+    release_line: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    release_signature: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     notes: Mapped[str | None] = mapped_column(Text)
     embargo_until: Mapped[datetime | None]
     published: Mapped[datetime | None]
+    zip_sha256: Mapped[str | None] = mapped_column(String(64))
+    """The release zip that the channel offers, or is about to."""
+    zip_size: Mapped[int | None] = mapped_column(BigInteger)
+    emergency_hours: Mapped[int | None]
+    """How long sites may apply it before it is ratified; None unless the emergency rule alone was met."""
+    ratified: Mapped[datetime | None]
+    legacy: Mapped[bool] = mapped_column(default=False)
+    """Shipped before the register knew it: nothing is known of its bytes."""
     added: Mapped[datetime]
     added_by: Mapped[str] = mapped_column(ForeignKey("person.id"))
     version: Mapped[int] = mapped_column()
@@ -153,6 +165,17 @@ class RevisionCve(Base):
     cve: Mapped[str] = mapped_column(String(32), primary_key=True)
 
 
+class RevisionFile(Base):
+    """A path that a built revision changes, by which others that meet it there are found."""
+
+    __tablename__ = "revision_file"
+    __table_args__ = (Index("ix_revision_file_root_path", "root", "path"),)
+
+    revision: Mapped[int] = mapped_column(ForeignKey("revision.id"), primary_key=True)
+    root: Mapped[str] = mapped_column(String(32), primary_key=True)
+    path: Mapped[str] = mapped_column(String(1024), primary_key=True)
+
+
 class Contributor(Base):
     """Somebody who had a part in a revision and so may not approve it; frozen when it is submitted.
 
@@ -167,7 +190,10 @@ class Contributor(Base):
 
 
 class Approval(Base):
-    """An index of one signature: the envelope is the truth. `kind` is `approval`, `emergency` or `reproduced`."""
+    """An index of one signature: the envelope is the truth.
+
+    `kind` is `approval`, `emergency`, or `reproduced` for a second word of somebody who has rebuilt it since.
+    """
 
     __tablename__ = "approval"
     __table_args__ = (
@@ -182,7 +208,10 @@ class Approval(Base):
     kind: Mapped[str] = mapped_column(String(16))
     person: Mapped[str] = mapped_column(String(64))
     keyid: Mapped[str] = mapped_column(String(64))
-    envelope: Mapped[bytes] = deferred(mapped_column(LargeBinary))
+    reproduced: Mapped[bool]
+    scope: Mapped[list[str] | None] = mapped_column(JSON)
+    """Customers it is for, None for all."""
+    envelope: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
     envelope_sha256: Mapped[str] = mapped_column(String(64), unique=True)
     taken: Mapped[datetime]
     taken_by: Mapped[str] = mapped_column(String(64))
@@ -192,6 +221,7 @@ class Evidence(Base):
     """What speaks for a revision: test results, by what and on which setup."""
 
     __tablename__ = "evidence"
+    __table_args__ = (UniqueConstraint("revision", "sha256"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     revision: Mapped[int] = mapped_column(ForeignKey("revision.id"), index=True)
@@ -220,13 +250,29 @@ class Recall(Base):
     """A recall or a reinstatement of a published revision: an index of the statements. Permanent."""
 
     __tablename__ = "recall"
-    __table_args__ = (CheckConstraint("kind IN ('recall', 'reinstatement')", name="kind"),)
+    __table_args__ = (
+        CheckConstraint("kind IN ('recall', 'reinstatement')", name="kind"),
+        UniqueConstraint("revision", "statement_sha256", "person"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     revision: Mapped[int] = mapped_column(ForeignKey("revision.id"), index=True)
     kind: Mapped[str] = mapped_column(String(16))
+    statement_sha256: Mapped[str] = mapped_column(String(64))
+    """Names the statement: all who sign one sign the same bytes."""
     person: Mapped[str] = mapped_column(String(64))
     reason: Mapped[str] = mapped_column(String(1000))
     envelope: Mapped[bytes] = mapped_column(LargeBinary)
     envelope_sha256: Mapped[str] = mapped_column(String(64), unique=True)
     taken: Mapped[datetime]
+
+
+class RecallListVersion(Base):
+    """A recall list as it went, or is about to go, into the channel. Its number never comes twice."""
+
+    __tablename__ = "recall_list"
+
+    product: Mapped[str] = mapped_column(ForeignKey("product.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    document: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    issued: Mapped[datetime]
