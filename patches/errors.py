@@ -14,6 +14,7 @@
     │   └─ TrialError          … as trying it out showed; the exit code is that of the command that failed
     ├─ MalformedError     20   bytes that are not what they claim to be
     │   ├─ ArchiveError        the container: tar and gzip
+    │   ├─ ZipError            zips of a release or kit
     │   ├─ DocumentError       canonical JSON
     │   ├─ ManifestError       a field of the manifest
     │   └─ BundleError         container and manifest disagree
@@ -415,6 +416,22 @@ class ArchiveError(MalformedError):
         "gzip-flags": _FOREIGN,
         "gzip-time": _FOREIGN,
         "gzip-header": _FOREIGN,
+    }
+
+
+class ZipError(MalformedError):
+    """The zip of a release or of a kit."""
+
+    family = "zip"
+    hints: ClassVar[dict[str, str]] = {
+        "name": _FOREIGN,
+        "source-size": "The file changed while it was read; try again.",
+        "form": "Take the zip as the vendor made it; another program packed this one, or changed it.",
+        "too-many": _FOREIGN,
+        "member-too-large": _FOREIGN,
+        "truncated": _CUT,
+        "crc": _DAMAGED,
+        "members": "Take the zip as the vendor made it; a release holds one bundle and what belongs to it, in order.",
     }
 
 

@@ -7,10 +7,6 @@ from patchline.patches.bundle import NullStore, Store, inspect, open_container
 from patchline.patches.manifest import Manifest
 
 STATEMENT = ".statement.json"
-PROVENANCE = ".provenance.jsonl"
-APPROVALS = ".approvals.jsonl"
-RELEASE_LINE = ".sha256"
-RELEASE_SIGNATURE = ".sha256.sig"
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from patchline.patches.limits import LIMITS
 from patchline.patches.policy import Purpose
 from patchline.patches.provenance import Provenance
 from patchline.patches.release import check_release, release_line
+from patchline.patches.release_zip import APPROVALS, NOTES, PROVENANCE, RELEASE_LINE, RELEASE_SIGNATURE
 from patchline.patches.signers import Signer
 from patchline.patches.statements import CUSTOMER, PAYLOAD_TYPE, Approval
 from patchline.patches.trust import Trust
@@ -31,16 +32,8 @@ from patchline.patches.verify import (
     verify,
     verify_provenance,
 )
-from patchline.releaser.bundle_files import (
-    APPROVALS,
-    PROVENANCE,
-    RELEASE_LINE,
-    RELEASE_SIGNATURE,
-    STATEMENT,
-    BundleFile,
-    read_bundle,
-    sidecar_path,
-)
+from patchline.releaser.bundle_files import STATEMENT, BundleFile, read_bundle, sidecar_path
+from patchline.releaser.release_words import notes
 
 
 def read_sidecars(bundle: Path) -> Sidecars:
@@ -139,7 +132,7 @@ def approve(
 
 
 def release(bundle: BundleFile, signer: Signer, trust: Trust, now: datetime) -> VerifiedManifest:
-    """Count the quorum as a site would, then write `.sha256` and `.sha256.sig`.
+    """Count the quorum as a site would, then write `.sha256`, `.sha256.sig` and the notes.
 
     Raises:
         VerificationError: a site would refuse the set.
@@ -159,6 +152,7 @@ def release(bundle: BundleFile, signer: Signer, trust: Trust, now: datetime) -> 
     check_release(line, signature, bundle.container, bundle.manifest.digest, trust.policy)
     write_file(bundle.beside(RELEASE_LINE), line, overwrite=True)
     write_file(bundle.beside(RELEASE_SIGNATURE), signature, overwrite=True)
+    write_file(bundle.beside(NOTES), notes(bundle.manifest).encode(), overwrite=True)
     return verified
 
 

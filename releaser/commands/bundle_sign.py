@@ -8,10 +8,11 @@ import click
 from patchline.patches.errors import BuildError, UsageError
 from patchline.patches.identifiers import fingerprint
 from patchline.patches.passphrases import passphrase_for, passphrase_option
+from patchline.patches.release_zip import RELEASE_LINE
 from patchline.patches.signers import open_signer
 from patchline.patches.terminal import confirm, example, json_option, note, report, yes_option
 from patchline.releaser import signing
-from patchline.releaser.bundle_files import RELEASE_LINE, BundleFile, read_bundle
+from patchline.releaser.bundle_files import BundleFile, read_bundle
 from patchline.releaser.people import read_people
 from patchline.releaser.rebuilding import Reproduction, Scripts, rebuild
 from patchline.releaser.summary import summary_text
