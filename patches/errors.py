@@ -8,6 +8,7 @@
     ├─ RefusedError       12   a rule says no
     │   └─ SealedKeyError      a private key's file
     ├─ StateError         13   right request, wrong moment
+    │   └─ SourceError         … a channel that cannot be reached
     ├─ BuildError         14   a bundle that cannot be built
     │   ├─ GitError            … because of its git source
     │   ├─ RecipeError         … because of its recipe
@@ -228,6 +229,27 @@ class StateError(PatchlineError):
     hints: ClassVar[dict[str, str]] = {
         "disk-full": "Free some space and run the command again.",
         "input-output": "Check the disk and its mount, then run the command again.",
+    }
+
+
+_AGAIN = "Run the command again; what has arrived is kept."
+
+
+class SourceError(StateError):
+    """A channel's files that cannot be had."""
+
+    family = "source"
+    hints: ClassVar[dict[str, str]] = {
+        "address": "Give the channel's address as http(s)://…, or a folder or kit.",
+        "unreachable": "Check the address, the network and the proxy (https_proxy); then run the command again.",
+        "slow": _AGAIN,
+        "cut": _AGAIN,
+        "status": "Try again later; if it stays, tell the vendor.",
+        "missing": "Check the address; if it is right, tell the vendor what is missing.",
+        "no-ranges": "Ask whoever runs the web server to allow ranges; whole files arrive without.",
+        "too-large": "Do not use this source, and tell the vendor: it gives more than is signed.",
+        "no-channel": "Give the address or folder that holds `metadata`, or a kit.",
+        "none": "Name where to fetch from with --from; the trust file of this site names no channel.",
     }
 
 
@@ -707,6 +729,9 @@ class RecallListError(VerificationError):
     }
 
 
+_CHANNEL = "Fetch again, best by another network; if it stays, somebody changed the channel: tell the vendor."
+
+
 class ChannelError(VerificationError):
     """The channel's metadata, targets and kits."""
 
@@ -722,6 +747,17 @@ class ChannelError(VerificationError):
         "signatures": "Too few of its keys signed it: patchline trust sign.",
         "older": _NEWEST,
         "fork": _FORK,
+        "forged": _CHANNEL,
+        "mixed": _CHANNEL,
+        "dropped": _CHANNEL,
+        "handed-on": _CHANNEL,
+        "root-gap": _CHANNEL,
+        "root-many": "Ask the vendor for a newer trust file; no honest channel has so many roots.",
+        "no-roles": "Ask the vendor for the root of the channel: patchline-site trust FILE.",
+        "wrong-tree": "Fetch from the channel's own address; a kit is given as its folder or zip.",
+        "target": "Fetch it again; if it stays, somebody changed it: tell the vendor.",
+        "target-manifest": "Do not use it, and tell the vendor: it is published under another name than it has.",
+        "not-listed": "Ask the vendor which channel is for this product.",
     }
 
 
@@ -819,6 +855,9 @@ class LockedError(PatchlineError):
     }
 
 
+_STALE = "Check this machine's clock; then fetch again or ask for a newer kit, or accept it: --accept-stale-until DATE."
+
+
 class ExpiredError(PatchlineError):
     """Trust or channel expired."""
 
@@ -827,6 +866,7 @@ class ExpiredError(PatchlineError):
     http_status = 409
     hints: ClassVar[dict[str, str]] = {
         "root": "Check this machine's clock; then ask the vendor for the newest root and take it: patchline-site trust FILE.",
+        **dict.fromkeys(("timestamp", "snapshot", "targets", "hotfixes", "status"), _STALE),
         "recalls": "Fetch, or take a newer kit; --accept-stale-until DATE goes on without, and is recorded.",
     }
 

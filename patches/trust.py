@@ -12,7 +12,7 @@ replaced by newer ones from anywhere; the rest is not signed and comes from the 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -130,10 +130,31 @@ class Trust:
             raise TrustError("product", f"the trust file is for product {newer.product!r}, not {self.product!r}")
         return self._with(root=fields.object("root").document, policy=fields.object("policy").document)
 
+    def followed(self, roots: Sequence[Root], policy: Any = None) -> "Trust":
+        """Return the trust after taking, at once, the roots that follow and the newest policy.
+
+        Only both together may count: a root that exchanges the targets keys leaves no policy but a newer one.
+
+        Args:
+            roots: one after the other; each must follow the one before.
+            policy: document of its envelope, None for the policy that is known.
+
+        Raises:
+            TrustError: one of them is older, does not follow, or does not count.
+        """
+        newest = self.root
+        for root in roots:
+            newest.check_successor(root)
+            newest = root
+        return self._replaced(newest.document, policy)
+
     def _with(self, root: Any = None, policy: Any = None) -> "Trust":
         """Return this trust with another root or policy, by the rules of a trust file and of succession."""
         if root is not None:
             self.root.check_successor(Root.read(root))
+        return self._replaced(root, policy)
+
+    def _replaced(self, root: Any, policy: Any) -> "Trust":
         document = documents.decode(self.data, what="trust file", limit=LIMITS.trust_file)
         document["root"] = root or document["root"]
         document["policy"] = policy or document["policy"]

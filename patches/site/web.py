@@ -1,0 +1,277 @@
+"""Reading files from a web server that may be slow, endless or cut off: bounded in bytes and in time.
+
+- A request ends at its deadline whatever the server does, be it a byte every few seconds or a header without end: then
+  its connection is shut down from beside (`_Deadline`).
+- What is asked for in pieces is asked for by Range; a server that knows no ranges serves whole files only.
+- Nothing is unpacked on the way. Redirects are followed, a few; what arrives is judged by its digest, not by its place.
+"""
+
+import io
+import socket
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+from urllib.request import getproxies, proxy_bypass
+
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager, Retry, Timeout
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError, MaxRetryError, ReadTimeoutError
+from urllib3.util import parse_url
+
+from patchline.patches.errors import SourceError
+from patchline.patches.progress import watch
+from patchline.patches.wording import readable_size
+
+CHUNK = 1 << 16
+_AHEAD = 1 << 17
+"""What is asked for at once where a file is looked into."""
+_ABSENT = frozenset({403, 404, 410})
+"""Stores answer 403 where something is missing and listing is not allowed."""
+_MOST_WATCHED = 8
+_HEADERS = {"User-Agent": "patchline-site", "Accept-Encoding": "identity"}
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a server may take, in seconds.
+
+    Attributes:
+        connect: until it answers at all.
+        gap: between two bytes.
+        request: for a whole answer, and on top of it what `slowest` (bytes a second) allows a large one.
+    """
+
+    connect: float = 10
+    gap: float = 20
+    request: float = 60
+    slowest: float = 16_384
+
+    def whole(self, size: int) -> float:
+        """Return how long an answer of so many bytes may take."""
+        return self.request + size / self.slowest
+
+
+class Web:
+    """The files below an address."""
+
+    def __init__(self, url: str, patience: Patience | None = None) -> None:
+        """Take the address, `http://…` or `https://…`; nothing is asked yet.
+
+        Raises:
+            SourceError: it is no such address.
+        """
+        self.name = url.rstrip("/")
+        self._patience = patience or Patience()
+        self._deadline = _Deadline()
+        try:
+            address = parse_url(self.name)
+        except HTTPError as error:
+            raise SourceError("address", f"{url[:200]!r} is no address: {error}") from None
+        if address.scheme not in ("http", "https") or not address.host:
+            raise SourceError("address", f"{url[:200]!r} is no address of a web server")
+        self._pool = _pool(address.scheme, address.host, self._deadline)
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._pool.clear()
+        self._deadline.close()
+
+    def read(self, path: str, limit: int) -> bytes:
+        """Return a small file.
+
+        Raises:
+            SourceError: it is not there (`missing`), has more bytes than the limit, or cannot be had.
+        """
+        data = bytearray()
+        for piece in self._pieces(path, {}, self._patience.whole(limit)):
+            data += piece
+            if len(data) > limit:
+                raise too_large(path, limit)
+        return bytes(data)
+
+    def pieces(self, path: str, start: int, end: int) -> Iterator[bytes]:
+        """Yield a file's bytes from `start` to before `end`, never more.
+
+        Raises:
+            SourceError: it cannot be had, or not from there (`no-ranges`).
+        """
+        left = end - start
+        headers = {"Range": f"bytes={start}-{end - 1}"} if left > 0 else {}
+        for piece in self._pieces(path, headers, self._patience.whole(left), start):
+            yield piece[:left]
+            left -= len(piece)
+            if left <= 0:
+                return
+
+    def open(self, path: str, size: int) -> BinaryIO:
+        """Return a file of known size to look into, without fetching all of it."""
+        return io.BufferedReader(WebFile(self, path, size), _AHEAD)
+
+    def metadata(self) -> list[str]:
+        """Return nothing: a web server lists no names."""
+        return []
+
+    def path_of(self, path: str) -> None:
+        """Return nothing: it is not on this machine."""
+
+    def _pieces(self, path: str, headers: dict[str, str], seconds: float, start: int = 0) -> Iterator[bytes]:
+        with self._deadline.within(seconds):
+            try:
+                response = self._ask(path, headers)
+                try:
+                    _check_answer(path, response, start)
+                    yield from response.stream(CHUNK, decode_content=False)
+                finally:
+                    response.close()
+            except (HTTPError, OSError) as error:
+                raise self._failure(path, error, seconds) from None
+            if self._deadline.passed:  # an answer without a length ends so, too
+                raise _slow(path, seconds)
+
+    def _ask(self, path: str, headers: dict[str, str]) -> BaseHTTPResponse:
+        return self._pool.request(
+            "GET",
+            f"{self.name}/{path}",
+            headers={**_HEADERS, **headers},
+            preload_content=False,
+            timeout=Timeout(connect=self._patience.connect, read=self._patience.gap),
+            retries=Retry(total=3, connect=1, read=0, redirect=3, status=0, other=0, respect_retry_after_header=False),
+        )
+
+    def _failure(self, path: str, error: Exception, seconds: float) -> SourceError:
+        reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
+        if self._deadline.passed:
+            return _slow(path, seconds)
+        if isinstance(reason, ReadTimeoutError):
+            return SourceError("slow", f"{self.name} does not answer for {path}")
+        return SourceError("unreachable", f"{self.name}: {path} cannot be fetched: {_words(reason)}")
+
+
+class WebFile(io.RawIOBase):
+    """A file on a web server as a seekable stream."""
+
+    def __init__(self, web: Web, path: str, size: int) -> None:
+        super().__init__()
+        self._web, self._path, self._size, self._place = web, path, size, 0
+
+    def readable(self) -> bool:
+        """Tell that it can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Tell that it can be read anywhere."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place; returns it."""
+        self._place = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence])
+        return self._place
+
+    def readinto(self, buffer: Any) -> int:
+        """Read into a buffer; returns how many bytes, none at the end."""
+        end = min(self._size, self._place + len(buffer))
+        got = 0
+        if self._place < end:
+            for piece in self._web.pieces(self._path, self._place, end):
+                buffer[got : got + len(piece)] = piece
+                got += len(piece)
+            if got < end - self._place:
+                raise SourceError("cut", f"{self._path} ended after {self._place + got} of {self._size} bytes")
+        self._place += got
+        watch().advance(got)
+        return got
+
+
+def too_large(path: str, limit: int) -> SourceError:
+    """Return the refusal of a file that is larger than it may be."""
+    return SourceError("too-large", f"{path} has more than the {readable_size(limit)} it may have")
+
+
+def _slow(path: str, seconds: float) -> SourceError:
+    return SourceError("slow", f"{path} did not arrive within {seconds:.0f} s")
+
+
+def _check_answer(path: str, response: BaseHTTPResponse, start: int) -> None:
+    if response.status in _ABSENT:
+        raise SourceError("missing", f"{path} is not there (HTTP {response.status})")
+    if response.status not in (200, 206):
+        raise SourceError("status", f"the server answered {response.status} for {path}")
+    given = response.headers.get("Content-Range", "") if response.status == 206 else "bytes 0-"
+    if not given.startswith(f"bytes {start}-"):
+        raise SourceError("no-ranges", f"the server does not serve {path} from byte {start}")
+
+
+def _words(error: Exception) -> str:
+    """Return what went wrong without the object that urllib3 puts before it."""
+    return str(error).rpartition("object at 0x")[2].partition(">: ")[2] or str(error)
+
+
+# Connections
+
+
+class _Deadline:
+    """Ends whatever is read from the connections it watches once a time has passed."""
+
+    def __init__(self) -> None:
+        self.passed = False
+        self._watched: deque[socket.socket] = deque()
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Let the block's requests take so long."""
+        self.passed = False
+        timer = threading.Timer(seconds, self._end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def watched(self, made: socket.socket) -> socket.socket:
+        """Take in a new connection, before anything was said over it, TLS included."""
+        # A second descriptor of the same connection: TLS takes the first one over.
+        self._watched.append(made.dup())
+        if len(self._watched) > _MOST_WATCHED:
+            self._watched.popleft().close()
+        if self.passed:
+            self._end()
+        return made
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        while self._watched:
+            self._watched.popleft().close()
+
+    def _end(self) -> None:
+        self.passed = True
+        for connection in list(self._watched):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+def _pool(scheme: str, host: str, deadline: _Deadline) -> PoolManager:
+    """Return the connections to a host, through the proxy that the environment names for it."""
+
+    class Plain(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            return deadline.watched(super()._new_conn())
+
+    class Secure(HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            return deadline.watched(super()._new_conn())
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class SecurePool(HTTPSConnectionPool):
+        ConnectionCls = Secure
+
+    proxies = getproxies()
+    proxy = None if proxy_bypass(host) else proxies.get(scheme, proxies.get("all"))
+    pool = ProxyManager(proxy, maxsize=1) if proxy else PoolManager(maxsize=1)
+    pool.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
+    return pool
