@@ -124,6 +124,8 @@ class UsageError(PatchlineError):
         "key-uri": "Name a key as sealed:NAME, or just NAME; `patchline key list` shows yours.",
         "policy-recipe": "The recipe is the policy's document as TOML; docs/bundle-format.md describes it.",
         "person": "Say who you are: --as PERSON, or PATCHLINE_PERSON in the environment.",
+        "person-id": "A person's id looks like ada or ada.l: lower-case letters, digits, dots, dashes and underscores.",
+        "person-name": "Write the name on one line.",
         "key-person": "Write PERSON=FILE, for an approver PERSON=FILE:CUSTODY:ROLE.",
         "key-name": "A key's name has letters, digits, dots, dashes and underscores, at most 64.",
     }
@@ -142,6 +144,7 @@ class SettingsError(PatchlineError):
         "site-signing": "Install the Python package cryptography, or openssl as /usr/bin/openssl.",
         "no-home": "Make one with patchline init, or name another with --home.",
         "settings": "Correct the setting, or remove it for its default.",
+        "unfinished-home": "Finish it: patchline init with the same options; or remove the folder.",
     }
 
 
@@ -153,6 +156,7 @@ class DatabaseError(SettingsError):
         "url": "Write sqlite:///PATH or postgresql://USER@HOST/NAME.",
         "schema-older": "Bring it up: patchline database upgrade (after patchline backup).",
         "schema-newer": "Use that newer Patchline here too.",
+        "not-empty": "Name an empty database; a register is never made over another one.",
         "full": "Free some space and run the command again; nothing was changed.",
         "damaged": "Restore the last backup: patchline restore FILE.",
         "gone": "Check that the database runs and may be used, then run the command again; nothing was changed.",
@@ -173,6 +177,7 @@ class NotFoundError(PatchlineError):
         "folder": "Create the folder first, or check the path.",
         "bundle-file": "Give the .hotfix file, or its manifest; what is signed is what you can read.",
         "key": "`patchline key list` shows your keys; PATCHLINE_KEYS names another folder.",
+        "person": "patchline person list shows who is there.",
     }
 
 
@@ -199,6 +204,11 @@ class RefusedError(PatchlineError):
         "plan-changed": "Make a new plan, and look at what is different.",
         "unknown-person": "Add the person first: patchline person add ID --name NAME; or act as another with --as.",
         "disabled-person": "Somebody else must do it.",
+        "person-exists": "Choose another id; or give --role alone to add roles to this person.",
+        "last-manager": "Make somebody else a release manager first: patchline person add ID --role release-manager",
+        "role": "Ask somebody who holds the role; patchline person list shows who does.",
+        "home-exists": "Use it as it is; doctor shows what is missing: patchline doctor. Or name another with --home.",
+        "home-not-empty": "Name a folder that is empty or not there yet.",
         "database-rule": "What the database refuses is never right; look at patchline audit export for what happened.",
     }
 

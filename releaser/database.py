@@ -80,7 +80,12 @@ class Database:
     # The schema
 
     def upgrade(self, revision: str = "head") -> None:
-        """Bring the schema up to the newest one, or to the one named, in one transaction."""
+        """Bring the schema up to the newest one, or to the one named, in one transaction.
+
+        Raises:
+            DatabaseError: it was made by a newer Patchline.
+        """
+        self._check_known()
         with _told(), self._begun() as connection:
             command.upgrade(_alembic(connection), revision)
 
@@ -95,12 +100,15 @@ class Database:
         Raises:
             DatabaseError: it is older, or made by a newer Patchline.
         """
-        there, newest = self.schema(), newest_schema()
-        if there == newest:
-            return
-        if there is None or there in _known_schemas():
+        there, newest = self._check_known(), newest_schema()
+        if there != newest:
             raise DatabaseError("schema-older", f"the database's schema is {there or 'empty'}, not {newest}")
-        raise DatabaseError("schema-newer", f"the database's schema {there} was made by a newer Patchline")
+
+    def _check_known(self) -> str | None:
+        there = self.schema()
+        if there is not None and there not in _known_schemas():
+            raise DatabaseError("schema-newer", f"the database's schema {there} was made by a newer Patchline")
+        return there
 
 
 def newest_schema() -> str:

@@ -1,7 +1,7 @@
 """A vendor's register, opened: home, settings, database; every change is one transaction with its audit event."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,11 +9,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from patchline.patches.errors import LockedError, RefusedError
+from patchline.patches.errors import LockedError, PatchlineError, RefusedError
 from patchline.releaser import audit
 from patchline.releaser.database import Database, sqlite_url
 from patchline.releaser.settings import Settings, read_settings
 from patchline.releaser.tables.people import Person
+
+_LONGEST_MESSAGE, _LONGEST_SUBJECT = 1000, 200
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,34 @@ class Register:
             _check_person(session, by)
             yield Change(session, by, now)
         self.chain()
+
+    @contextmanager
+    def attempt(self, action: str, subject: str, by: str, now: datetime) -> Iterator[Change]:
+        """Yield a change as `change` does; when a rule refuses it, that is an event too.
+
+        Args:
+            action: what is attempted, such as `hotfix.approve`.
+            subject: on what.
+            by: who does.
+            now: when.
+        """
+        try:
+            with self.change(by, now) as change:
+                yield change
+        except PatchlineError as error:
+            self.refused(action, subject, error, by, now)
+            raise
+
+    def refused(self, action: str, subject: str, error: PatchlineError, by: str, now: datetime) -> None:
+        """Write the event of a refusal, in a transaction of its own, since that of what was refused is undone.
+
+        A database that does not take it hides no refusal: whoever calls this raises that.
+        """
+        facts = {"code": error.code, "message": error.message[:_LONGEST_MESSAGE]}
+        with suppress(PatchlineError):
+            with self.database.write() as session:
+                audit.record(session, f"{action}.refused", subject[:_LONGEST_SUBJECT], facts, by, now)
+            self.chain()
 
     def chain(self) -> None:
         """Chain the events that wait; when others are writing, they do it."""

@@ -1,6 +1,8 @@
 """Settings of a vendor's home: `settings.toml` in it, overruled by `PATCHLINE_<NAME>` in the environment."""
 
+import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from patchline.patches.errors import SettingsError
-from patchline.patches.files import os_failure
+from patchline.patches.files import os_failure, write_file
 
 FILE = "settings.toml"
 
@@ -17,6 +19,7 @@ class Settings(BaseSettings):
     """What a home is set to; everything has a default that works on one machine.
 
     Attributes:
+        name: the vendor's, as customers read it.
         database: URL of the register's database; None for SQLite in the home.
         channel: where the channel is published, a folder or an object store's URL; None for `channel` in the home.
         channel_url: where sites find it; goes into trust files.
@@ -26,6 +29,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="PATCHLINE_", extra="forbid", frozen=True)
 
+    name: str | None = None
     database: SecretStr | None = None
     channel: str | None = None
     channel_url: str | None = None
@@ -64,3 +68,9 @@ def read_settings(home: Path) -> Settings:
     except ValidationError as error:
         told = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         raise SettingsError("settings", f"{path}: {told}") from None
+
+
+def write_settings(home: Path, values: Mapping[str, str | bool | None]) -> None:
+    """Write the settings of a home that has none; only its owner may read them, since they may hold a password."""
+    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items() if value is not None]
+    write_file(home / FILE, "".join(f"{line}\n" for line in lines).encode(), mode=0o600)

@@ -8,6 +8,9 @@ _EXTRA = ("alembic", "flask", "git", "hvac", "obstore", "psycopg", "pydantic_set
 
 _COMMANDS = {
     "try": Lazy("patchline.releaser.commands.try_", "try_", "Take a repository of yours through everything, once."),
+    "init": Lazy("patchline.releaser.commands.init", "init", "Make the home of a vendor's register."),
+    "person": Lazy("patchline.releaser.commands.person", "person", "Say who acts in the register, and as what."),
+    "database": Lazy("patchline.releaser.commands.database", "database", "Look after the register's database."),
     "key": Lazy("patchline.releaser.commands.key", "key", "Make and show signing keys."),
     "trust": Lazy("patchline.releaser.commands.trust", "trust", "Make root, policy and trust file."),
     "bundle": Lazy("patchline.releaser.commands.bundle", "bundle", "Build, sign, approve and compare bundles."),

@@ -68,6 +68,13 @@ def change() -> Iterator[Change]:
         yield changing
 
 
+@contextmanager
+def attempt(action: str, subject: str) -> Iterator[Change]:
+    """Yield a change as `change` does; when a rule refuses it, that is an event too."""
+    with the_register() as register, register.attempt(action, subject, the_person(), clock()) as changing:
+        yield changing
+
+
 def clock() -> datetime:
     """Return the time now: the only place of the register's commands that asks."""
     return datetime.now(UTC)

@@ -1,0 +1,70 @@
+"""`patchline person`: who acts in the register, and as what."""
+
+from typing import Any
+
+import click
+
+from patchline.patches.statements import time_text
+from patchline.patches.terminal import example, json_option, report
+from patchline.releaser import persons
+from patchline.releaser.commands.options import attempt, register_options, the_register
+from patchline.releaser.persons import Listed
+from patchline.releaser.tables.people import Role
+
+_ROLES = click.Choice([role.value for role in Role])
+
+
+@click.group(epilog=example("patchline person add ben --name 'Ben Example' --role engineer"))
+def person() -> None:
+    """Say who acts in the register, and as what."""
+
+
+@person.command(epilog=example("patchline person add ben --name 'Ben Example' --role engineer"))
+@click.argument("id_", metavar="ID")
+@click.option("--name", help="How the person is called; default: the id.")
+@click.option("--role", "roles", type=_ROLES, multiple=True, help="What the person does; several.")
+@register_options
+@json_option
+def add(id_: str, name: str | None, roles: tuple[str, ...]) -> None:
+    """Add a person, or with --role alone roles to one who is there."""
+    with attempt("person.add", id_) as change:
+        added = persons.add(change, id_, name, [Role(role) for role in roles])
+    _report(added)
+
+
+@person.command("list", epilog=example("patchline person list"))
+@register_options
+@json_option
+def list_persons() -> None:
+    """List all persons and their roles."""
+    with the_register() as register, register.read() as session:
+        found = persons.listed(session)
+    width = max((len(one.id) for one in found), default=0)
+    report([_document(one) for one in found], "\n".join(persons.words(one, width) for one in found))
+
+
+@person.command(epilog=example("patchline person disable ben"))
+@click.argument("id_", metavar="ID")
+@click.option("--role", "roles", type=_ROLES, multiple=True, help="Take only this role away; several.")
+@register_options
+@json_option
+def disable(id_: str, roles: tuple[str, ...]) -> None:
+    """Let a person act no more. Whose signature counts says the policy: change that too."""
+    with attempt("person.disable", id_) as change:
+        left = persons.disable(change, id_, [Role(role) for role in roles])
+    _report(left)
+
+
+def _report(person: Listed) -> None:
+    report(_document(person), persons.words(person))
+
+
+def _document(person: Listed) -> dict[str, Any]:
+    disabled = time_text(person.disabled) if person.disabled else None
+    return {
+        "id": person.id,
+        "name": person.name,
+        "roles": list(person.roles),
+        "added": time_text(person.added),
+        "disabled": disabled,
+    }

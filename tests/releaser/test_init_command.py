@@ -1,0 +1,117 @@
+import os
+import signal
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from patchline.patches.sealed import read_sealed
+from patchline.releaser import founding, server_keys
+from patchline.releaser.register import opened
+from patchline.releaser.tables.audit import AuditEvent
+from patchline.releaser.tables.people import Person, Role
+from tests.conftest import NOTHING_MAY_BE_SKIPPED
+from tests.programs import run
+from tests.registers import BACKENDS, NOW, empty_database
+
+WORDS = {"online": b"one", "kit": b"two"}
+
+
+def init(folder, *more, expect=0):
+    return run("patchline", "init", "--home", folder, *more, passphrase="words", expect=expect)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_init_makes_a_home_with_online_keys_and_a_first_person_and_prints_the_ceremony(backend, tmp_path):
+    home = tmp_path / "home"
+    url = ["--database", empty_database(backend, tmp_path)] if backend == "postgresql" else []
+    made = init(home, "--name", "Öl & Co", "--person", "ada", *url, "--json").document
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    assert stat.S_IMODE((home / "settings.toml").stat().st_mode) == 0o600
+    assert sorted(path.name for path in (home / "keys").iterdir()) == ["kit.key", "kit.pem", "online.key", "online.pem"]
+    opener = server_keys.open_server_key(home, "online", lambda name: b"words")
+    assert opener.public.keyid == made["keys"]["online"]["keyid"]
+    assert any("patchline trust targets" in command for step in made["ceremony"] for command in step["commands"])
+    with opened(home) as register, register.read() as session:
+        assert register.settings.name == "Öl & Co"
+        assert register.database.is_sqlite is (backend == "sqlite")
+        assert {held.role for held in session.get(Person, "ada").roles} == set(Role)
+        assert [b'"home.init"' in event.body for event in session.query(AuditEvent)] == [True]
+    assert not founding.is_unfinished(home)
+
+
+def test_init_twice_or_over_something_else_is_refused_and_changes_nothing(tmp_path):
+    home = tmp_path / "home"
+    init(home, "--person", "ada")
+    before = read_sealed(home / "keys/online.key").public
+    assert init(home, "--person", "ada", "--json", expect=12).document["error"] == "refused.home-exists"
+    assert read_sealed(home / "keys/online.key").public == before
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/mine.txt").write_text("mine")
+    refused = init(tmp_path / "other", "--person", "ada", "--json", expect=12)
+    assert refused.document["error"] == "refused.home-not-empty"
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["mine.txt"]
+
+
+def test_home_that_only_remembers_git_sources_becomes_one(home, tmp_path):
+    (tmp_path / "home/mirrors").mkdir(parents=True)
+    init(tmp_path / "home", "--person", "ada")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_init_never_takes_over_a_database_with_a_register_in_it(backend, tmp_path):
+    url = empty_database(backend, tmp_path)
+    founding.found(tmp_path / "first", founding.Founding("ada", database=url), WORDS, NOW)
+    refused = init(tmp_path / "second", "--person", "eve", "--database", url, "--json", expect=10)
+    assert refused.document["error"] == "database.not-empty"
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "error"),
+    [
+        ([], 2, "usage.person"),
+        (["--person", "Ada L"], 2, "usage.person-id"),
+        (["--person", "ada", "--database", "mysql://x/y"], 10, "database.url"),
+        (["--person", "ada", "--database", "nonsense"], 10, "database.url"),
+        (["--person", "ada", "--database", "postgresql://nobody@127.0.0.1:1/x"], 10, "database.gone"),
+    ],
+)
+def test_init_refuses_what_makes_no_sense(given, code, error, tmp_path):
+    assert init(tmp_path / "home", *given, "--json", expect=code).document["error"] == error
+    assert not (tmp_path / "home/settings.toml").exists()
+
+
+KILLED = """
+import os, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from patchline.releaser import founding
+step, seen = int(sys.argv[1]), 0
+def count(event, args):
+    global seen
+    if event in ("os.chmod", "os.mkdir", "os.link", "os.remove", "sqlite3.connect") or event == "open" and args[1] is None:
+        seen += 1
+        if seen == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(count)
+founding.found(Path(sys.argv[2]), founding.Founding("ada"), {"online": b"one", "kit": b"two"}, datetime.now(UTC))
+founding.finish(Path(sys.argv[2]))
+"""
+
+
+def test_init_that_was_killed_at_any_step_is_run_again(tmp_path):
+    for step in range(1, 60, 1 if NOTHING_MAY_BE_SKIPPED else 4):
+        home = tmp_path / str(step)
+        line = [sys.executable, "-c", KILLED, str(step), str(home)]
+        code = subprocess.run(line, check=False, env={**os.environ, "HOME": str(tmp_path)}).returncode
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+        if founding.is_unfinished(home) or not (home / "settings.toml").exists():
+            founding.found(home, founding.Founding("ada"), WORDS, NOW)
+            founding.finish(home)
+        with opened(home) as register, register.read() as session:
+            assert session.query(AuditEvent).count() == 1
+        assert server_keys.server_public(home, "kit")
+    assert 8 < step < 57
