@@ -8,7 +8,8 @@
     ├─ RefusedError       12   a rule says no
     │   └─ SealedKeyError      a private key's file
     ├─ StateError         13   right request, wrong moment
-    │   └─ SourceError         … a channel that cannot be reached
+    │   ├─ SourceError         … a channel that cannot be reached
+    │   └─ StoreError          where bundles and the channel are kept
     ├─ BuildError         14   a bundle that cannot be built
     │   ├─ GitError            … because of its git source
     │   ├─ RecipeError         … because of its recipe
@@ -239,6 +240,20 @@ class StateError(PatchlineError):
     hints: ClassVar[dict[str, str]] = {
         "disk-full": "Free some space and run the command again.",
         "input-output": "Check the disk and its mount, then run the command again.",
+        "hotfix-state": "patchline hotfix show ID tells what may be done with it.",
+    }
+
+
+class StoreError(StateError):
+    """Where bundles and the channel are kept."""
+
+    family = "store"
+    hints: ClassVar[dict[str, str]] = {
+        "url": "Name a folder, or an object store as s3://, gs:// or az://; its access comes from the environment.",
+        "unreachable": "Check that the store answers and may be used, then run the command again.",
+        "too-large": "Patchline never writes such a file; find out who changed the store.",
+        "missing": "Restore the store from its backup; the register knows what must be in it.",
+        "other-size": "Restore the file from a backup; the register knows what it must be.",
     }
 
 
