@@ -13,6 +13,10 @@ One person fills one place, however many keys or statements they have; what any 
 Rules may ask less of a release to named customers than of one to all. Approvals for named customers count by the
 rules for the one, approvals for all by those for the other, both together only by both: so what was approved for all
 never reaches anybody by the weaker rules.
+
+An approval that says it is for an emergency counts by the policy's emergency rule alone, and the others never count by
+that one: who was asked in a hurry has not agreed to more. The rule needs the person with the role, a key that is not
+in a browser, and a hotfix without steps as root and without steps that cannot be undone.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,7 +25,8 @@ from itertools import groupby
 
 from patchline.patches.errors import ApprovalError
 from patchline.patches.manifest import Manifest
-from patchline.patches.policy import Demand, Policy, PolicyKey, Purpose, Release, Scope, independent_custodies
+from patchline.patches.policy import Policy, PolicyKey, Purpose, independent_custodies
+from patchline.patches.rules import Demand, Release, Scope
 from patchline.patches.statements import Approval
 
 
@@ -132,6 +137,56 @@ def count(
         if not lacking:
             return found
     raise _not_enough(manifest, lacking, uncounted)
+
+
+@dataclass(frozen=True)
+class Approved:
+    """By whom a manifest was approved enough.
+
+    Attributes:
+        emergency: hours it may be applied for, counted from when a site first saw it; None when the ordinary rules
+            are met, whatever else was signed.
+    """
+
+    places: tuple[Place, ...]
+    emergency: int | None = None
+
+
+def decide(policy: Policy, manifest: Manifest, counted: Sequence[Signed], uncounted: Sequence[Uncounted]) -> Approved:
+    """Return by whom a manifest was approved: by the ordinary rules if they are met, else by the emergency rule.
+
+    Raises:
+        ApprovalError: neither is met. Its code speaks of the emergency when somebody signed for one.
+    """
+    urgent = [one for one in counted if one.approval.emergency is not None]
+    ordinary = [one for one in counted if one.approval.emergency is None]
+    try:
+        return Approved(count(policy, manifest, ordinary, uncounted))
+    except ApprovalError as error:
+        if not urgent:
+            raise
+        lacking = missing_in_emergency(policy, manifest, places(urgent))
+        if lacking:
+            words = "; ".join(text for _, text in lacking)
+            raise ApprovalError(lacking[0][0], f"{error.message}; as an emergency: {words}") from None
+    return Approved(places(urgent), _hours(policy, urgent))
+
+
+def missing_in_emergency(policy: Policy, manifest: Manifest, found: Sequence[Place]) -> list[tuple[str, str]]:
+    """Return what an emergency release is lacking, as pairs of a code and words; nothing when the rule is met."""
+    if policy.emergency is None:
+        return [("emergency-none", f"policy {policy.version} allows none")]
+    release = Release.of(manifest, Scope.CUSTOMERS)
+    if release.root or release.irreversible:
+        what = "as root" if release.root else "that cannot be undone"
+        return [("emergency-steps", f"the hotfix has steps {what}")]
+    return [(f"emergency-{code}", words) for code, words in missing(found, policy.emergency.demand)]
+
+
+def _hours(policy: Policy, urgent: Sequence[Signed]) -> int:
+    """Return the shortest time that anybody granted, and never more than the policy does."""
+    granted = [one.approval.emergency for one in urgent if one.approval.emergency is not None]
+    return min([*granted, *([policy.emergency.max_hours] if policy.emergency else [])])
 
 
 def _not_enough(

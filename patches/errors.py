@@ -640,6 +640,7 @@ class StatementError(VerificationError):
         "container": "Sign the statement that was made with this very bundle, or build again.",
         "approval-fields": _SIGNER,
         "decision": _SIGNER,
+        "emergency": "Approve an emergency for named customers: --emergency HOURS --scope CUSTOMER.",
         "scope": _SIGNER,
         "recall-fields": _SIGNER,
         "recall-file": "Give the file that patchline recall propose or reinstate wrote.",
@@ -673,6 +674,12 @@ class ApprovalError(VerificationError):
         "contributor": "Somebody who did not contribute to the hotfix must approve.",
         "builder": "Somebody who did not build the bundle must approve.",
         "scope": "Ask the vendor for an approval that names you as a customer.",
+        "emergency-none": "Collect ordinary approvals; the policy would need an emergency rule.",
+        "emergency-steps": "Collect ordinary approvals, or build it without such steps.",
+        "emergency-quorum": "More persons must approve: patchline bundle approve --emergency HOURS --scope CUSTOMER.",
+        "emergency-independent": "Somebody must approve with a key on their own machine: patchline bundle approve.",
+        "emergency-roles": "Somebody who holds the role that the policy names for emergencies must approve.",
+        "emergency-hours": "Grant no more hours than the policy does.",
     }
 
 
@@ -892,6 +899,7 @@ class ExpiredError(PatchlineError):
     hints: ClassVar[dict[str, str]] = {
         "root": "Check this machine's clock; then ask the vendor for the newest root and take it: patchline-site trust FILE.",
         **dict.fromkeys(("timestamp", "snapshot", "targets", "hotfixes", "status"), _STALE),
+        "emergency": "Ask the vendor for the approvals that ratify it, and apply it with those.",
         "recalls": "Fetch, or take a newer kit; --accept-stale-until DATE goes on without, and is recorded.",
     }
 

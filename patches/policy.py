@@ -2,8 +2,7 @@
 
 - Persons, purposes, custody and roles come from here by key; a statement never says who made it.
 - A key stands here once: it belongs to one person and has one purpose. Its id is the SHA-256 of the key itself.
-- A rule matches on what it names; all rules that match apply together, the strictest of each demand wins. A rule
-  without `match` must exist, so no release is without a rule. A severity this client does not know matches every one.
+- What is demanded of a release, its rules say (`rules`); the strictest of those that match.
 - A demand that the policy's own active keys could never meet is refused: it would be a mistake or an attack.
 - Unknown keys are ignored unless `critical` names them; unknown words (purposes, custodies, states) are refused.
 - Versions count up from 1; each names the digest of the one before.
@@ -23,12 +22,11 @@ from patchline.patches.errors import TrustError
 from patchline.patches.fields import Fields
 from patchline.patches.keys import PublicKey
 from patchline.patches.limits import LIMITS
-from patchline.patches.manifest import SEVERITIES, Manifest
+from patchline.patches.rules import MOST_PERSONS, ROLE, Demand, EmergencyRule, Release, Rule, read_emergency, read_rules
 
 POLICY_TYPE = "application/vnd.patchline.policy+json"
 FORMAT = 1
 RECALL_MAX_AGE_DAYS = 45
-ROLE = re.compile(r"[a-z][a-z0-9-]{0,31}")
 KNOWN_NAMES = frozenset(
     [
         "format",
@@ -38,6 +36,7 @@ KNOWN_NAMES = frozenset(
         "critical",
         "persons",
         "rules",
+        "emergency",
         "root_steps",
         "recalls",
         "recall_max_age_days",
@@ -58,9 +57,10 @@ KNOWN_NAMES = frozenset(
         "threshold",
         "independent",
         "reproduced",
+        "role",
+        "max_hours",
     ]
 )
-_MOST_PERSONS = 10_000
 _MOST_KEYS = 100
 
 
@@ -78,13 +78,6 @@ class Custody(StrEnum):
     CLI = "cli"
     BROWSER = "browser"
     TRANSIT = "transit"
-
-
-class Scope(StrEnum):
-    """For whom a release is: all customers, or those it names."""
-
-    ALL = "all"
-    CUSTOMERS = "customers"
 
 
 @dataclass(frozen=True)
@@ -116,93 +109,6 @@ class PolicyKey:
 
 
 @dataclass(frozen=True)
-class Release:
-    """What rules match on."""
-
-    severity: str
-    scope: Scope
-    source: str
-    root: bool
-    irreversible: bool
-
-    @classmethod
-    def of(cls, manifest: Manifest, scope: Scope) -> "Release":
-        """Return what there is to match in a manifest that goes to this scope."""
-        return cls(
-            severity=manifest.severity,
-            scope=scope,
-            source=str(manifest.provenance["kind"]),
-            root=any(step.root for step in manifest.steps),
-            irreversible=any(step.irreversible for step in manifest.steps),
-        )
-
-
-@dataclass(frozen=True)
-class Demand:
-    """What approvals must add up to.
-
-    Attributes:
-        threshold: distinct persons.
-        independent: of these, with a signature that no browser page made; all keys in Vault are one.
-        reproduced: of these, who rebuilt the manifest.
-        roles: each must be held by one of them.
-    """
-
-    threshold: int
-    independent: int
-    reproduced: int
-    roles: frozenset[str]
-
-    def joined(self, other: "Demand") -> "Demand":
-        """Return the strictest of both."""
-        return Demand(
-            max(self.threshold, other.threshold),
-            max(self.independent, other.independent),
-            max(self.reproduced, other.reproduced),
-            self.roles | other.roles,
-        )
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A demand on releases that match. None matches everything; `reproduced` None means the default."""
-
-    severity: frozenset[str] | None
-    scope: Scope | None
-    source: str | None
-    root: bool | None
-    irreversible: bool | None
-    threshold: int
-    independent: int
-    reproduced: int | None
-    roles: frozenset[str]
-
-    @property
-    def matches_all(self) -> bool:
-        """Tell whether the rule names no condition."""
-        conditions = (self.severity, self.scope, self.source, self.root, self.irreversible)
-        return all(condition is None for condition in conditions)
-
-    def matches(self, release: Release) -> bool:
-        """Tell whether the rule applies."""
-        if self.severity is not None and release.severity in SEVERITIES and release.severity not in self.severity:
-            return False
-        pairs = (
-            (self.scope, release.scope),
-            (self.source, release.source),
-            (self.root, release.root),
-            (self.irreversible, release.irreversible),
-        )
-        return all(named is None or named == found for named, found in pairs)
-
-    def demand(self, release: Release) -> Demand:
-        """Return what it demands of a release. By default one person must rebuild what goes to all from git."""
-        by_default = 1 if release.source == "git" and release.scope is Scope.ALL else 0
-        reproduced = by_default if self.reproduced is None else self.reproduced
-        return Demand(self.threshold, self.independent, reproduced, self.roles)
-
-
-@dataclass(frozen=True)
 class Policy:
     """A policy as read. `data` is the envelope's payload, `digest` its SHA-256."""
 
@@ -213,6 +119,7 @@ class Policy:
     previous: str | None
     keys: Mapping[str, PolicyKey]
     rules: tuple[Rule, ...]
+    emergency: EmergencyRule | None
     root_steps: bool
     recalls: frozenset[str]
     recall_max_age_days: int
@@ -235,13 +142,16 @@ class Policy:
             version=version,
             previous=_read_previous(fields, version),
             keys=MappingProxyType(_read_persons(fields.object("persons"))),
-            rules=_read_rules(fields),
+            rules=read_rules(fields),
+            emergency=read_emergency(fields),
             root_steps=fields.boolean("root_steps"),
             recalls=_digests(fields, "recalls"),
             recall_max_age_days=fields.integer("recall_max_age_days", 1, 3650),
         )
         for rule in policy.rules:
-            _check_reachable(policy, rule)
+            _check_reachable(policy, Demand(rule.threshold, rule.independent, rule.reproduced or 0, rule.roles))
+        if policy.emergency is not None:
+            _check_reachable(policy, policy.emergency.demand)
         return policy
 
     def public_keys(self) -> dict[str, PublicKey]:
@@ -280,8 +190,8 @@ def _digests(fields: Fields, key: str) -> frozenset[str]:
 
 
 def _read_persons(fields: Fields) -> dict[str, PolicyKey]:
-    if len(fields.document) > _MOST_PERSONS:
-        fields.fail("value", f" names more than {_MOST_PERSONS} persons")
+    if len(fields.document) > MOST_PERSONS:
+        fields.fail("value", f" names more than {MOST_PERSONS} persons")
     found: dict[str, PolicyKey] = {}
     for person in fields.document:
         fields.check_text("persons", person, limit=64, pattern=identifiers.PERSON)
@@ -316,55 +226,18 @@ def _read_status(fields: Fields) -> tuple[bool, frozenset[str] | None]:
     return fields.choice("status", ("active", "revoked")) == "revoked", None
 
 
-def _read_rules(fields: Fields) -> tuple[Rule, ...]:
-    rules = tuple(_read_rule(entry) for entry in fields.objects("rules", most=1000))
-    if not any(rule.matches_all for rule in rules):
-        fields.fail("no-rule", ".rules has none that matches everything")
-    return rules
-
-
-def _read_rule(fields: Fields) -> Rule:
-    match = fields.object("match") if fields.has("match") else Fields({}, f"{fields.where}.match", TrustError)
-    return Rule(
-        severity=_read_severity(match) if match.has("severity") else None,
-        scope=Scope(match.choice("scope", tuple(Scope))) if match.has("scope") else None,
-        source=match.choice("source", ("folders", "git")) if match.has("source") else None,
-        root=match.boolean("root") if match.has("root") else None,
-        irreversible=match.boolean("irreversible") if match.has("irreversible") else None,
-        threshold=_count(fields, "threshold", 1),
-        independent=_count(fields, "independent", 0) if fields.has("independent") else 1,
-        reproduced=_count(fields, "reproduced", 0) if fields.has("reproduced") else None,
-        roles=frozenset(fields.texts("roles", most=100, pattern=ROLE)) if fields.has("roles") else frozenset(),
-    )
-
-
-def _read_severity(fields: Fields) -> frozenset[str]:
-    values = fields.texts("severity", most=100)
-    if not values or not set(values).issubset(SEVERITIES):
-        fields.fail("value", f".severity must name some of {', '.join(SEVERITIES)}")
-    return frozenset(values)
-
-
-def _count(fields: Fields, key: str, least: int) -> int:
-    """Return a number of persons; a threshold that nobody needs to reach has its own code."""
-    value = fields.integer(key, -(1 << 52), 1 << 52)
-    if not least <= value <= _MOST_PERSONS:
-        fields.fail("threshold", f".{key} is {value}; it must be at least {least} and at most {_MOST_PERSONS}")
-    return value
-
-
-def _check_reachable(policy: Policy, rule: Rule) -> None:
+def _check_reachable(policy: Policy, demand: Demand) -> None:
     """Refuse a demand that all active approvers together could not meet."""
     approvers = [key for key in policy.keys.values() if key.purpose is Purpose.APPROVER and key.active]
     persons = {key.person for key in approvers}
     for name, needed, there in (
-        ("threshold", rule.threshold, len(persons)),
-        ("independent", rule.independent, independent_custodies((key.person, key.custody) for key in approvers)),
-        ("reproduced", rule.reproduced or 0, len(persons)),
+        ("threshold", demand.threshold, len(persons)),
+        ("independent", demand.independent, independent_custodies((key.person, key.custody) for key in approvers)),
+        ("reproduced", demand.reproduced, len(persons)),
     ):
         if needed > there:
             raise TrustError("unreachable", f"the policy's {name} of {needed} cannot be reached with {there} approvers")
-    if missing := rule.roles.difference(*[key.roles for key in approvers]):
+    if missing := demand.roles.difference(*[key.roles for key in approvers]):
         raise TrustError("unreachable", f"the policy demands roles that no approver has: {sorted(missing)}")
 
 

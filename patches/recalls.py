@@ -26,9 +26,10 @@ from patchline.patches.envelopes import Envelope
 from patchline.patches.errors import ExpiredError, RecalledError, RecallListError, StatementError
 from patchline.patches.fields import Fields
 from patchline.patches.manifest import Manifest
-from patchline.patches.policy import Policy, PolicyKey, Purpose, Release, Scope
+from patchline.patches.policy import Policy, PolicyKey, Purpose
 from patchline.patches.recall_list import FORMAT, Entry, Held, RecallList
 from patchline.patches.recall_statements import DIGEST, Recall, Reinstatement, Revision, statement_digest
+from patchline.patches.rules import Release, Scope
 from patchline.patches.statements import time_text
 from patchline.patches.wording import counted
 

@@ -16,6 +16,7 @@ from patchline.patches.errors import StatementError
 from patchline.patches.fields import Fields
 from patchline.patches.limits import LIMITS
 from patchline.patches.manifest import Manifest
+from patchline.patches.rules import MOST_HOURS
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -46,6 +47,7 @@ class Approval:
     Attributes:
         scope: ids of the customers it is for, None for all.
         reproduced: the person rebuilt the manifest from a clone of their own.
+        emergency: hours that it counts for, by the policy's emergency rule alone; None for an ordinary approval.
         time: when they say they signed, for people only; nothing is decided by it.
     """
 
@@ -56,6 +58,7 @@ class Approval:
     scope: frozenset[str] | None
     reproduced: bool
     time: str
+    emergency: int | None = None
 
     def covers(self, customer: str | None) -> bool:
         """Tell whether it is for the site of this customer; without a customer, whether it is for all."""
@@ -69,7 +72,7 @@ class Approval:
 
     def as_payload(self) -> bytes:
         """Return the statement's bytes, to be signed."""
-        predicate = {
+        predicate: dict[str, Any] = {
             "decision": "approve",
             "product": self.product,
             "hotfix": self.hotfix,
@@ -78,10 +81,20 @@ class Approval:
             "reproduced": self.reproduced,
             "time": self.time,
         }
+        if self.emergency is not None:
+            predicate["emergency"] = {"hours": self.emergency}
         return encode_statement([Subject(MANIFEST_SUBJECT, self.manifest)], APPROVAL_TYPE, predicate)
 
     @classmethod
-    def make(cls, manifest: Manifest, *, scope: frozenset[str] | None, reproduced: bool, now: datetime) -> "Approval":
+    def make(
+        cls,
+        manifest: Manifest,
+        *,
+        scope: frozenset[str] | None,
+        reproduced: bool,
+        now: datetime,
+        emergency: int | None = None,
+    ) -> "Approval":
         """Make the approval of a manifest, to be signed."""
         return cls(
             manifest=manifest.digest,
@@ -91,6 +104,7 @@ class Approval:
             scope=scope,
             reproduced=reproduced,
             time=time_text(now),
+            emergency=emergency,
         )
 
     @classmethod
@@ -104,19 +118,32 @@ class Approval:
         fields, subjects = read_statement(payload, APPROVAL_TYPE, what)
         if len(subjects) != 1:
             raise StatementError("subject-count", f"{what} has {len(subjects)} subjects; an approval has one")
-        if set(fields.document) != _APPROVAL_MEMBERS:
+        if set(fields.document) - {"emergency"} != _APPROVAL_MEMBERS:
             raise StatementError("approval-fields", f"{what} has other fields than an approval")
         if fields.text("decision") != "approve":
             raise StatementError("decision", f"{what} does not approve but {fields.text('decision')!r}")
+        scope = _read_scope(fields)
         return cls(
             manifest=subjects[0].sha256,
             product=fields.text("product", pattern=identifiers.PRODUCT),
             hotfix=fields.text("hotfix", pattern=identifiers.HOTFIX),
             revision=fields.integer("revision", 1, 10_000),
-            scope=_read_scope(fields),
+            scope=scope,
             reproduced=fields.boolean("reproduced"),
             time=fields.text("time", pattern=TIME),
+            emergency=_read_emergency(fields, scope),
         )
+
+
+def _read_emergency(fields: Fields, scope: frozenset[str] | None) -> int | None:
+    if "emergency" not in fields.document:
+        return None
+    given = fields.object("emergency")
+    if set(given.document) != {"hours"}:
+        raise StatementError("approval-fields", f"{given.where} has other fields than hours")
+    if scope is None:
+        raise StatementError("emergency", f"{fields.where} is for an emergency and for all; it must name customers")
+    return given.integer("hours", 1, MOST_HOURS)
 
 
 def _read_scope(fields: Fields) -> frozenset[str] | None:

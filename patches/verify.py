@@ -14,7 +14,9 @@ be staged, planned or applied. The rules, in order; the first that is broken ref
     then it must be an approval of this very manifest. By an unknown key it is not looked into and counts for nothing.
  6. Persons follow from keys by the policy. Counted are distinct persons whose key is for approving and counts for
     this manifest, who neither contributed nor built, and whose scope holds the site's customer.
- 7. The strictest demand of all matching rules is met: persons, independent custody, rebuilt, roles (`counting`).
+ 7. The strictest demand of all matching rules is met: persons, independent custody, rebuilt, roles (`counting`). If it
+    is not, approvals given for an emergency may meet the policy's emergency rule: named customers, no steps as root or
+    that cannot be undone. It then may be applied for some hours, with `--accept-emergency` only.
 
 Signatures are judged by `signature.verify_signature`, envelopes by `envelopes`, the policy by `policy` and `trust`.
 What is signed is the manifest's digest. The manifest names every payload member by digest, and `bundle.stage` checks
@@ -25,7 +27,7 @@ from dataclasses import InitVar, dataclass
 from datetime import datetime
 
 from patchline.patches import documents
-from patchline.patches.counting import Place, Signed, Uncounted, count, judge
+from patchline.patches.counting import Approved, Place, Signed, Uncounted, decide, judge
 from patchline.patches.envelopes import Envelope, read_sidecar
 from patchline.patches.errors import ExpiredError, RecalledError, StatementError, TrustError
 from patchline.patches.limits import LIMITS
@@ -35,6 +37,7 @@ from patchline.patches.provenance import Provenance
 from patchline.patches.recalls import KnownRecalls
 from patchline.patches.statements import PAYLOAD_TYPE, Approval
 from patchline.patches.trust import Trust
+from patchline.patches.wording import counted
 
 _MADE_BY_VERIFY = object()
 
@@ -71,6 +74,8 @@ class VerifiedManifest:
         containers: SHA-256 of the files that may carry it.
         builders: persons who built it.
         approvals: who approved it, one place a person.
+        emergency: hours it may be applied for, from when the site first saw it, since it was approved as an emergency
+            only; None when it was approved by the ordinary rules.
         uncounted: signatures that counted for nothing, unknown keys among them, to be reported.
         warnings: what a person should know although the set is accepted.
         trust: digest of the trust file it was verified against.
@@ -81,6 +86,7 @@ class VerifiedManifest:
     containers: frozenset[str]
     builders: frozenset[str]
     approvals: tuple[Place, ...]
+    emergency: int | None
     uncounted: tuple[Uncounted, ...]
     warnings: tuple[str, ...]
     trust: str
@@ -127,14 +133,15 @@ def verify(
     signed, unknown = read_approvals(parsed, sidecars.approvals, trust.policy)
     judged = [(one, judge(one, parsed, trust.customer, origin.signers)) for one in signed]
     uncounted = (*unknown, *(refusal for _, refusal in judged if refusal is not None))
-    approvals = count(trust.policy, parsed, [one for one, refusal in judged if refusal is None], uncounted)
+    approved = decide(trust.policy, parsed, [one for one, refusal in judged if refusal is None], uncounted)
     return VerifiedManifest(
         manifest=parsed,
         containers=origin.containers,
         builders=origin.builders,
-        approvals=approvals,
+        approvals=approved.places,
+        emergency=approved.emergency,
         uncounted=(*origin.uncounted, *uncounted),
-        warnings=(*warnings, *_trial_warning(trust)),
+        warnings=(*warnings, *_trial_warning(trust), *_emergency_warning(approved)),
         trust=trust.digest,
         policy=trust.policy.version,
         maker=_MADE_BY_VERIFY,
@@ -165,6 +172,12 @@ def check_named(digest: str, sidecar: bytes, policy: Policy) -> None:
 
 def _trial_warning(trust: Trust) -> tuple[str, ...]:
     return ("this trust file was made for trying out; its keys all lie in one place",) if trust.trial else ()
+
+
+def _emergency_warning(approved: Approved) -> tuple[str, ...]:
+    if approved.emergency is None:
+        return ()
+    return (f"approved as an emergency only, for {counted(approved.emergency, 'hour')} from when it was first seen",)
 
 
 def check_product(manifest: Manifest, trust: Trust) -> None:
@@ -200,11 +213,11 @@ def verify_provenance(manifest: Manifest, sidecar: bytes, policy: Policy) -> Ori
         refusals = {keyid: _judge_builder(keyid, policy, manifest) for keyid in keyids}
         uncounted += [refusal for refusal in refusals.values() if refusal is not None]
         signers.update(policy.keys[keyid].person for keyid in keyids if keyid in policy.keys)
-        counted = {policy.keys[keyid].person for keyid, refusal in refusals.items() if refusal is None}
-        if counted:
+        persons = {policy.keys[keyid].person for keyid, refusal in refusals.items() if refusal is None}
+        if persons:
             statement = Provenance.parse(envelope.payload, what)
             statement.check_for(manifest)
-            builders |= counted
+            builders |= persons
             containers |= statement.containers
     if not builders:
         raise _no_builder(manifest, uncounted)

@@ -10,13 +10,14 @@ For `patchline bundle sign|approve|release`: the command opens the key with `sig
 from datetime import datetime
 from pathlib import Path
 
-from patchline.patches.counting import Signed, judge
+from patchline.patches.counting import Signed, judge, missing_in_emergency
 from patchline.patches.envelopes import Envelope, read_sidecar, sign, write_sidecar
 from patchline.patches.errors import ApprovalError, NotFoundError, StatementError, UsageError
 from patchline.patches.files import read_file, write_file
 from patchline.patches.keys import Kind
 from patchline.patches.limits import LIMITS
-from patchline.patches.policy import Purpose
+from patchline.patches.manifest import Manifest
+from patchline.patches.policy import Policy, Purpose
 from patchline.patches.provenance import Provenance
 from patchline.patches.release import check_release, release_line
 from patchline.patches.release_zip import APPROVALS, NOTES, PROVENANCE, RELEASE_LINE, RELEASE_SIGNATURE
@@ -32,8 +33,11 @@ from patchline.patches.verify import (
     verify,
     verify_provenance,
 )
+from patchline.patches.wording import counted
 from patchline.releaser.bundle_files import STATEMENT, BundleFile, read_bundle, sidecar_path
 from patchline.releaser.release_words import notes
+
+_NEVER = ("emergency-none", "emergency-steps")
 
 
 def read_sidecars(bundle: Path) -> Sidecars:
@@ -91,6 +95,18 @@ def check_approver(bundle: BundleFile, trust: Trust, signer: Signer, approval: A
     refusal = judge(Signed(key, approval), bundle.manifest, customer, origin.signers)
     if refusal is not None:
         raise ApprovalError(refusal.code, f"{bundle.manifest.label} cannot be approved with it: {refusal.reason}")
+    if approval.emergency is not None:
+        _check_emergency(bundle.manifest, trust.policy, approval.emergency)
+
+
+def _check_emergency(manifest: Manifest, policy: Policy, hours: int) -> None:
+    """Refuse what no number of persons could bring out as an emergency."""
+    hopeless = [found for found in missing_in_emergency(policy, manifest, ()) if found[0] in _NEVER]
+    if hopeless:
+        raise ApprovalError(hopeless[0][0], f"{manifest.label} cannot be an emergency release: {hopeless[0][1]}")
+    if policy.emergency is not None and hours > policy.emergency.max_hours:
+        most = counted(policy.emergency.max_hours, "hour")
+        raise ApprovalError("emergency-hours", f"policy {policy.version} grants emergencies {most} at most")
 
 
 def approve(
@@ -101,6 +117,7 @@ def approve(
     *,
     scope: frozenset[str] | None = None,
     reproduced: bool = False,
+    emergency: int | None = None,
     out: Path | None = None,
 ) -> Path:
     """Sign an approval of a bundle that was read from the approver's own disk.
@@ -112,6 +129,7 @@ def approve(
         now: the approver's time, for people only.
         scope: customers it is for, None for all.
         reproduced: whether a rebuild on this machine gave the same manifest.
+        emergency: hours it may be applied for, as an emergency of the customers in the scope.
         out: a file of its own instead of the sidecar; it must not exist.
 
     Returns:
@@ -122,7 +140,9 @@ def approve(
     """
     if scope is not None and (not scope or not all(CUSTOMER.fullmatch(customer) for customer in scope)):
         raise UsageError("options", "--scope takes the id of a customer")
-    approval = Approval.make(bundle.manifest, scope=scope, reproduced=reproduced, now=now)
+    if emergency is not None and scope is None:
+        raise UsageError("options", "--emergency is for named customers; give --scope")
+    approval = Approval.make(bundle.manifest, scope=scope, reproduced=reproduced, now=now, emergency=emergency)
     check_approver(bundle, trust, signer, approval, now)
     envelope = sign(approval.as_payload(), PAYLOAD_TYPE, signer)
     if out is None:

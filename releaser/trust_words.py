@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from patchline.patches import identifiers
 from patchline.patches.delegations import Delegations
 from patchline.patches.keys import PublicKey
-from patchline.patches.policy import Policy, PolicyKey, Rule
+from patchline.patches.policy import Policy, PolicyKey
 from patchline.patches.root import Root
+from patchline.patches.rules import EmergencyRule, Rule
 from patchline.patches.statements import time_text
 from patchline.patches.trust import Trust
 from patchline.patches.tuf_roles import Role
@@ -46,6 +47,7 @@ def policy_words(policy: Policy) -> list[str]:
     for key in sorted(policy.keys.values(), key=lambda one: (one.person, one.purpose, one.public.keyid)):
         lines.append(f"  {_policy_key_words(key)}, {status_words(key)}")
     lines += [f"  rule: {rule_words(rule)}" for rule in policy.rules]
+    lines.append(f"  emergencies: {emergency_words(policy.emergency)}")
     lines.append(f"  steps as root: {'allowed' if policy.root_steps else 'not allowed'}")
     lines += [f"  recalled: manifest {digest}" for digest in sorted(policy.recalls)]
     lines.append(f"  a recall list may be {policy.recall_max_age_days} days old")
@@ -77,6 +79,14 @@ def rule_words(rule: Rule) -> str:
     demands.append("rebuilt by default" if rule.reproduced is None else f"{rule.reproduced} rebuilt")
     demands += [f"one as {role}" for role in sorted(rule.roles)]
     return f"{_match_words(rule)}: {', '.join(demands)}"
+
+
+def emergency_words(rule: EmergencyRule | None) -> str:
+    """Return what lets a release go out before the rules are met."""
+    if rule is None:
+        return "none"
+    people = counted(rule.threshold, "person")
+    return f"{people}, one as {rule.role}, to named customers, for at most {counted(rule.max_hours, 'hour')}"
 
 
 def _match_words(rule: Rule) -> str:
@@ -138,6 +148,8 @@ def policy_changes(old: Policy, new: Policy) -> list[str]:
         lines.append("does not follow this old policy but another one")
     lines += _key_changes(old, new)
     lines += _set_changes("rule:", map(rule_words, old.rules), map(rule_words, new.rules))
+    if old.emergency != new.emergency:
+        lines.append(f"emergencies: {emergency_words(new.emergency)} instead of {emergency_words(old.emergency)}")
     if old.root_steps != new.root_steps:
         lines.append(f"steps as root are {'now allowed' if new.root_steps else 'no longer allowed'}")
     lines += _set_changes("recall of manifest", old.recalls, new.recalls)

@@ -119,8 +119,8 @@ def provenance(of, by=("builder",), containers=(CONTAINER,)):
     return envelope
 
 
-def approval(of, by="ada", scope=None, reproduced=False):
-    statement = Approval.make(of, scope=scope, reproduced=reproduced, now=NOW)
+def approval(of, by="ada", scope=None, reproduced=False, emergency=None):
+    statement = Approval.make(of, scope=scope, reproduced=reproduced, now=NOW, emergency=emergency)
     return envelopes.sign(statement.as_payload(), PAYLOAD_TYPE, signer(by))
 
 

@@ -9,8 +9,10 @@ from patchline.patches.errors import BuildError, UsageError
 from patchline.patches.identifiers import fingerprint
 from patchline.patches.passphrases import passphrase_for, passphrase_option
 from patchline.patches.release_zip import RELEASE_LINE
+from patchline.patches.rules import MOST_HOURS
 from patchline.patches.signers import open_signer
 from patchline.patches.terminal import confirm, example, json_option, note, report, yes_option
+from patchline.patches.wording import counted
 from patchline.releaser import signing
 from patchline.releaser.bundle_files import BundleFile, read_bundle
 from patchline.releaser.people import read_people
@@ -40,6 +42,13 @@ def sign(file: Path, name: str) -> None:
 @click.option("--onto", type=FILE, multiple=True, help="An earlier bundle it was built onto; several.")
 @click.option("--people", type=FILE, help="The builder's people file.")
 @click.option("--scope", "scopes", multiple=True, metavar="CUSTOMER", help="Only for this customer; several.")
+@click.option(
+    "--emergency",
+    "hours",
+    type=click.IntRange(1, MOST_HOURS),
+    metavar="HOURS",
+    help="Only as an emergency of the customers named, for so many hours.",
+)
 @click.option("--out", type=FILE, help="A file of its own for the approval, to be sent.")
 @passphrase_option
 @yes_option
@@ -52,19 +61,23 @@ def approve(
     onto: tuple[Path, ...],
     people: Path | None,
     scopes: tuple[str, ...],
+    hours: int | None,
     out: Path | None,
 ) -> None:
     """Approve a bundle with your own key, after looking at it."""
     trust = read_trust(trust_file)
     if repo is None and (onto or people):
         raise UsageError("options", "--onto and --people are for a rebuild; give --repo")
+    if hours is not None and not scopes:
+        raise UsageError("options", "--emergency is for named customers; give --scope")
     scripts = Scripts()
     found = read_bundle(file, scripts)
     note(summary_text(found, scripts.contents))
     if repo is not None:
         _require(rebuild(file, repo=repo, onto=onto, people=read_people(people) if people else None), found)
         note("rebuilt from your clone: the manifest is the same")
-    if not confirm(f"Approve {found.manifest.label}, fingerprint {fingerprint(found.manifest.digest)}?"):
+    limited = f" as an emergency, for {counted(hours, 'hour')}" if hours is not None else ""
+    if not confirm(f"Approve {found.manifest.label}{limited}, fingerprint {fingerprint(found.manifest.digest)}?"):
         raise UsageError("declined", "nothing was signed")
     sidecar = signing.approve(
         found,
@@ -73,6 +86,7 @@ def approve(
         datetime.now(UTC),
         scope=frozenset(scopes) or None,
         reproduced=repo is not None,
+        emergency=hours,
         out=out,
     )
     document = {
@@ -81,6 +95,7 @@ def approve(
         "approval": str(sidecar),
         "reproduced": repo is not None,
         "scope": sorted(scopes) or "all",
+        "emergency": hours,
     }
     report(document, f"{found.manifest.label} approved with {name}: {sidecar}")
 

@@ -34,9 +34,9 @@ def test_policy_knows_persons_and_keys():
 
 
 def test_unknown_keys_are_ignored_unless_critical():
-    assert parsed(emergency={"role": "duty"}).data
+    assert parsed(quantum={"role": "duty"}).data
     assert parsed(**with_rule(deadline=3)).rules
-    assert refused(emergency={"role": "duty"}, critical=["emergency"]) == "trust.critical"
+    assert refused(quantum={"role": "duty"}, critical=["quantum"]) == "trust.critical"
     assert parsed(critical=["rules", "threshold"])
 
 
@@ -94,6 +94,31 @@ def test_rule_with_an_unknown_condition_applies_more_widely_not_less():
 )
 def test_policy_that_breaks_a_rule_is_refused(changes, code):
     assert refused(**changes) == f"trust.{code}"
+
+
+def test_emergency_rule_is_there_or_not():
+    assert parsed().emergency is None
+    rule = parsed(emergency={"role": "security", "max_hours": 24, "threshold": 1}).emergency
+    assert (rule.role, rule.max_hours, rule.threshold) == ("security", 24, 1)
+    assert parsed(critical=["emergency", "max_hours", "role"])
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"role": "king"}, "unreachable"),
+        ({"role": "NO"}, "value"),
+        ({"max_hours": 0}, "value"),
+        ({"max_hours": 721}, "value"),
+        ({"threshold": 0}, "threshold"),
+        ({"threshold": 99}, "unreachable"),
+        ({"threshold": None}, "type"),
+    ],
+    ids=str,
+)
+def test_emergency_rule_that_could_not_be_meant_is_refused(change, code):
+    rule = {"role": "security", "max_hours": 24, "threshold": 1, **change}
+    assert refused(emergency=rule) == f"trust.{code}"
 
 
 def test_key_that_must_not_be_used_is_refused():

@@ -42,6 +42,14 @@ def test_approval_is_an_in_toto_statement_about_the_manifest():
     }
 
 
+def test_approval_for_an_emergency_names_hours_and_customers():
+    made = Approval.make(manifest(), scope=frozenset(["c-1"]), reproduced=False, now=NOW, emergency=12)
+    assert json.loads(made.as_payload())["predicate"]["emergency"] == {"hours": 12}
+    assert Approval.parse(made.as_payload(), "x") == made
+    for wrong in (replace(made, scope=None), replace(made, emergency=0), replace(made, emergency=721)):
+        assert refused(Approval.parse, wrong.as_payload(), "x") in ("statement.emergency", "statement.value")
+
+
 def test_approval_covers_its_customers():
     to_all = Approval.make(manifest(), scope=None, reproduced=False, now=NOW)
     to_one = replace(to_all, scope=frozenset(["c-1"]))

@@ -412,13 +412,13 @@ def test_first_policy_needs_a_threshold_and_a_p256_release_key():
 
 
 def test_next_policy_adds_to_the_previous_one():
-    previous = Policy.parse(documents.encode(policy_document(emergency={"kept": True})))
+    previous = Policy.parse(documents.encode(policy_document(quantum={"kept": True})))
     added = ceremony.NewKey("zoe", signer("zoe").public, vendor.Purpose.APPROVER)
     payload = ceremony.policy_payload("demo", [added], threshold=3, previous=previous)
     made = Policy.parse(payload)
     assert (made.version, made.previous, made.rules[0].threshold) == (2, previous.digest, 3)
     assert signer("zoe").public.keyid in made.keys and len(made.keys) == len(previous.keys) + 1
-    assert json.loads(payload)["emergency"] == {"kept": True}
+    assert json.loads(payload)["quantum"] == {"kept": True}
 
 
 RECIPE = """

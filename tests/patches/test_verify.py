@@ -72,6 +72,26 @@ def test_manifest_that_breaks_a_rule_is_refused_before_signatures_are_looked_at(
     assert caught.value.code == "manifest.missing"
 
 
+def test_emergency_approval_ships_to_its_customer_alone_and_says_so():
+    hotfix, policy = manifest(), policy_document(emergency={"role": "security", "max_hours": 24, "threshold": 1})
+    hurried = sidecars(hotfix, [approval(hotfix, "ben", frozenset(["c-1"]), emergency=48)])
+    found = verify(hotfix.data, hurried, trust(policy, customer="c-1"), NOW)
+    assert (found.emergency, persons(found)) == (24, ["ben"])
+    assert "emergency" in found.warnings[0]
+    assert refused(hotfix, hurried, trust(policy, customer="c-2")) == "approval.scope"
+    assert refused(hotfix, hurried, trust(policy)) == "approval.scope"
+    assert refused(hotfix, hurried, trust(customer="c-1")) == "approval.emergency-none"
+
+
+def test_ordinary_approvals_ratify_an_emergency():
+    hotfix, policy = manifest(), policy_document(emergency={"role": "security", "max_hours": 24, "threshold": 1})
+    against, customers = trust(policy, customer="c-1"), frozenset(["c-1"])
+    hurried = approval(hotfix, "ben", customers, emergency=8)
+    later = [hurried, approval(hotfix, "ada"), approval(hotfix, "ben")]
+    assert verify(hotfix.data, sidecars(hotfix, later[:2]), against, NOW).emergency == 8
+    assert verify(hotfix.data, sidecars(hotfix, later), against, NOW).emergency is None
+
+
 def test_recalled_manifest_is_refused_whoever_approved_it():
     hotfix = manifest()
     assert refused(hotfix, against=trust(policy_document(recalls=[hotfix.digest]))) == "recalled.policy"

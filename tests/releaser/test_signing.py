@@ -61,6 +61,18 @@ def test_signed_approved_and_released_bundle_is_what_a_site_verifies(signed):
         assert bundle.stage(verified, container, bundle.NullStore()).container == read.container
 
 
+def test_emergency_is_approved_for_named_customers_within_the_policys_rule(signed):
+    rule = {"role": "security", "max_hours": 24, "threshold": 1}
+    against = trust(policy_document(emergency=rule), customer="c-1")
+    to_one = {"against": against, "scope": frozenset(["c-1"])}
+    assert refused(approve, signed, "ben", against, emergency=12) == "usage.options"
+    assert refused(approve, signed, "ben", **to_one, emergency=25) == "approval.emergency-hours"
+    assert refused(approve, signed, "ben", scope=to_one["scope"], emergency=12) == "approval.emergency-none"
+    approve(signed, "ben", **to_one, emergency=12)
+    read = signing.read_bundle(signed)
+    assert verify(read.manifest.data, signing.read_sidecars(signed), against, NOW).emergency == 12
+
+
 def test_release_is_checked_by_stock_tools_alone(signed):
     approve(signed, "ada"), approve(signed, "ben"), release(signed)
     (signed.parent / "release.pem").write_text(signer("release").public.to_pem())

@@ -27,6 +27,7 @@ class Case:
         code: the error code it must be refused with; None when it must be verified.
         make: gives its bytes.
         large: whether it is made when it is needed and never committed.
+        emergency: the hours that a release may be applied for, when it is verified as an emergency only.
         exact: whether its bytes are the same wherever it is made; those that zlib compressed may not be.
     """
 
@@ -36,6 +37,7 @@ class Case:
     make: Callable[[], Delivery]
     large: bool = False
     exact: bool = True
+    emergency: int | None = None
 
 
 CASES: dict[str, Case] = {}
@@ -49,10 +51,11 @@ def register(
     entries: tuple[int, ...] = (),
     large: bool = False,
     exact: bool = True,
+    emergency: int | None = None,
 ) -> None:
     if name in CASES:
         raise ValueError(f"two vectors are called {name}")
-    CASES[name] = Case(name, entries, code, make, large, exact)
+    CASES[name] = Case(name, entries, code, make, large, exact, emergency)
 
 
 def committed() -> list[Case]:

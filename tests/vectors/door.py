@@ -36,23 +36,24 @@ class Folder:
                 file.write(chunk)
 
 
-def enter(order: dict[str, Any]) -> None:
-    """Do what a site does with a delivery, up to a staged bundle."""
+def enter(order: dict[str, Any]) -> int | None:
+    """Do what a site does with a delivery, up to a staged bundle; return the hours of an emergency."""
     with bundle.open_container(Path(order["bundle"])) as container:
         trust = Trust.parse(Path(order["trust"]).read_bytes())
         sidecars = Sidecars(Path(order["provenance"]).read_bytes(), Path(order["approvals"]).read_bytes())
         verified = verify(container.manifest, sidecars, trust, datetime.fromisoformat(order["now"]))
         bundle.stage(verified, container, Folder(Path(order["staging"])))
+        return verified.emergency
 
 
 def outcome(order: dict[str, Any]) -> dict[str, Any]:
     try:
-        enter(order)
+        emergency = enter(order)
     except PatchlineError as error:
         return {"code": error.code, "kind": None, "message": error.message, "hint": error.hint}
     except BaseException as error:  # noqa: BLE001  whatever it is, it is the finding
         return {"code": None, "kind": f"{type(error).__name__}: {error}"}
-    return {"code": None, "kind": None}
+    return {"code": None, "kind": None, "emergency": emergency}
 
 
 def measured(order: dict[str, Any]) -> dict[str, Any]:

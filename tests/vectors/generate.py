@@ -1,7 +1,8 @@
 """Writes the committed vectors: `python -m tests.vectors.generate [FOLDER]`.
 
-Each vector is a folder with `expect.json`: the expected error `code` (null: verified and staged), the time `now`, and
-where its four files lie. A file that is the good release's own is named there instead of being repeated.
+Each vector is a folder with `expect.json`: the expected error `code` (null: verified and staged), the hours of an
+`emergency`, the time `now`, and where its four files lie. A file that another vector has already is named there instead
+of being repeated.
 """
 
 import json
@@ -9,8 +10,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from tests.vectors import archives, manifests, signatures  # noqa: F401  they register their cases
-from tests.vectors.cases import CASES, Case, Delivery, committed
+from tests.vectors import archives, manifests, signatures, urgent  # noqa: F401  they register their cases
+from tests.vectors.cases import Case, committed
 
 DATA = Path(__file__).parent / "data"
 FILES = {
@@ -21,30 +22,28 @@ FILES = {
 }
 
 
-def expectation(case: Case, delivery: Delivery, good: Delivery) -> dict[str, str | None]:
-    """Return the content of `expect.json`."""
-    expected: dict[str, str | None] = {"code": case.code, "now": delivery.now}
-    for part, name in FILES.items():
-        shared = case.name != "good" and getattr(delivery, part) == getattr(good, part)
-        expected[part] = f"../good/{name}" if shared else name
-    return expected
-
-
-def write_case(case: Case, folder: Path, good: Delivery) -> None:
-    delivery = case.make()
-    expected = expectation(case, delivery, good)
+def write_case(case: Case, data: Path, written: dict[tuple[str, bytes], Path]) -> None:
+    """Write one vector; what another one has written already is only named."""
+    delivery, folder = case.make(), data / case.name
     folder.mkdir()
+    expected: dict[str, str | int | None] = {"code": case.code}
+    if case.emergency is not None:
+        expected["emergency"] = case.emergency
+    expected["now"] = delivery.now
     for part, name in FILES.items():
-        if expected[part] == name:
-            (folder / name).write_bytes(getattr(delivery, part))
+        content = getattr(delivery, part)
+        place = written.setdefault((part, content), folder / name)
+        if place == folder / name:
+            place.write_bytes(content)
+        expected[part] = name if place == folder / name else f"../{place.parent.name}/{name}"
     (folder / "expect.json").write_text(json.dumps(expected, indent=1) + "\n")
 
 
 def write(data: Path) -> None:
     """Write every committed vector into an empty folder."""
-    good = CASES["good"].make()
-    for case in committed():
-        write_case(case, data / case.name, good)
+    written: dict[tuple[str, bytes], Path] = {}
+    for case in sorted(committed(), key=lambda case: (case.name != "good", not case.exact)):
+        write_case(case, data, written)
 
 
 def main() -> None:

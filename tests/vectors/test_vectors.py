@@ -22,7 +22,7 @@ from tests.vectors.release import deliver
 
 MOST_MIB, MOST_SECONDS, MOST_COMMITTED = 100, 2, 1_200_000
 STAGED = re.compile(r"(base|files|scripts)(/[0-9a-f]{64})?")
-SIGNED = re.compile(r"(approvals|policy|provenance|trust|scope)-.*|good.*")
+SIGNED = re.compile(r"(approvals|emergency|policy|provenance|trust|scope)-.*|good.*")
 
 
 @dataclass
@@ -82,6 +82,7 @@ def check(case, folder, door):
     before = snapshot(folder)
     found = door.enter(**order)
     assert (found["code"], found["kind"]) == (case.code, None)
+    assert found.get("emergency") == case.emergency
     assert case.code is None or (found["message"] and found["hint"])
     assert found["mib"] < MOST_MIB
     assert found["seconds"] < MOST_SECONDS
