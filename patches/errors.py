@@ -140,6 +140,7 @@ class SettingsError(PatchlineError):
     http_status = 500
     hints: ClassVar[dict[str, str]] = {
         "self-test": "Mend what is named before a hotfix is applied here.",
+        "store-conditions": "Use a folder, or a store that obeys If-Match and If-None-Match.",
         "server-extra": "Install the vendor's programs too: pip install 'patchline[server]'",
         "cryptography": "Install it: pip install cryptography.",
         "site-signing": "Install the Python package cryptography, or openssl as /usr/bin/openssl.",
@@ -239,6 +240,7 @@ class StateError(PatchlineError):
     http_status = 409
     hints: ClassVar[dict[str, str]] = {
         "disk-full": "Free some space and run the command again.",
+        "source-changed": "Run the command again when nobody writes to the file.",
         "input-output": "Check the disk and its mount, then run the command again.",
         "hotfix-state": "patchline hotfix show ID tells what may be done with it.",
     }
@@ -883,6 +885,7 @@ class LockedError(PatchlineError):
     http_status = 423
     hints: ClassVar[dict[str, str]] = {
         "site": "Wait until it has ended; a holder that died holds nothing.",
+        "store": "Wait until it has ended, then run the command again; a writer that died holds nothing.",
         "database": "Try again in a moment; nothing was changed.",
     }
 

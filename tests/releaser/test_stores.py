@@ -1,15 +1,170 @@
+import hashlib
 import io
+import subprocess
+import sys
+import threading
+from io import BytesIO
+from types import SimpleNamespace
 
+import obstore
 import pytest
+from obstore.store import MemoryStore
 
-from patchline.patches.errors import PatchlineError
+from patchline.patches.errors import (
+    LockedError,
+    PatchlineError,
+    SettingsError,
+    StateError,
+    StoreError,
+)
+from patchline.releaser import stores
 from patchline.releaser.stores import Store
 
+LIMIT = 1 << 20
 
-@pytest.fixture(params=["folder", "file-url"])
+
+@pytest.fixture(params=["folder", "memory", "file-url"])
 def store(request, tmp_path):
-    (tmp_path / "store").mkdir()
+    if request.param == "memory":
+        return Store(MemoryStore())
     return Store.at(str(tmp_path / "store") if request.param == "folder" else f"file://{tmp_path}/store")
+
+
+def test_object_is_created_once(store):
+    assert store.read("a/b", LIMIT) is None
+    assert store.create("a/b", b"1") and not store.create("a/b", b"2")
+    assert store.read("a/b", LIMIT) == b"1" and store.size("a/b") == 1
+
+
+def test_object_is_replaced_only_as_it_was_seen(store):
+    with store.exclusive():
+        assert store.swap("t", b"1", None) and not store.swap("t", b"x", None)
+        first = store.look("t", LIMIT)
+        assert store.swap("t", b"2", first) and not store.swap("t", b"x", first)
+        assert store.read("t", LIMIT) == b"2"
+
+
+def test_object_replaced_by_other_bytes_of_equal_length_is_noticed(store):
+    with store.exclusive():
+        store.swap("t", b"1", None)
+        first = store.look("t", LIMIT)
+        store.swap("t", b"2", first)
+        store.swap("t", b"3", store.look("t", LIMIT))
+        assert not store.swap("t", b"4", first)
+
+
+def test_large_object_is_uploaded_once_and_read_in_parts(store):
+    data = bytes(range(256)) * 40_000
+    digest = hashlib.sha256(data).hexdigest()
+    store.upload("targets/x", BytesIO(data), len(data), digest)
+    stream = BytesIO()
+    store.read_into("targets/x", stream, len(data))
+    assert stream.getvalue() == data
+    store.upload("targets/x", BytesIO(b""), len(data), digest)
+    assert store.size("targets/x") == len(data)
+    with pytest.raises(StoreError):
+        store.read("targets/x", 100)
+
+
+def test_file_that_changed_before_its_upload_leaves_nothing(store):
+    with pytest.raises(StateError) as refused:
+        store.upload("targets/x", BytesIO(b"other"), 5, "0" * 64)
+    assert refused.value.code == "state.source-changed"
+    assert store.size("targets/x") is None and list(store.names("targets/")) == []
+
+
+def test_what_is_not_there_can_be_removed(store):
+    store.delete("nothing")
+
+
+class Careless(MemoryStore):
+    """Obeys no condition, as some imitations of S3."""
+
+
+def test_store_that_overwrites_regardless_is_refused(monkeypatch):
+    put = obstore.put
+    monkeypatch.setattr(stores.obstore, "put", lambda *a, mode=None, **more: put(*a, **more))
+    store = Store(Careless())
+    with pytest.raises(SettingsError) as refused:
+        store.create("a", b"1")
+    assert refused.value.code == "settings.store-conditions"
+    assert list(store.names("probe/")) == [] and store.size("a") is None
+
+
+def test_store_that_gives_no_marks_is_refused(monkeypatch):
+    get = obstore.get
+
+    def unmarked(*given):
+        found = get(*given)
+
+        return SimpleNamespace(meta={**found.meta, "e_tag": None}, bytes=found.bytes)
+
+    monkeypatch.setattr(stores.obstore, "get", unmarked)
+    with pytest.raises(SettingsError):
+        Store(MemoryStore()).swap("a", b"1", None)
+
+
+@pytest.mark.parametrize("place", ["https://updates.example/", "bogus://x", "s3:///"])
+def test_place_that_is_no_store_is_refused(place):
+    with pytest.raises(StoreError) as refused:
+        Store.at(place)
+    assert refused.value.code == "store.url"
+
+
+def test_folder_may_be_named_by_url(tmp_path):
+    Store.at((tmp_path / "a b").as_uri()).create("x", b"1")
+    assert (tmp_path / "a b" / "x").read_bytes() == b"1"
+
+
+def test_folder_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(PatchlineError):
+        Store.at(str(tmp_path / "file" / "store"))
+
+
+def test_writer_waits_for_another_one_and_gives_up_cleanly(tmp_path, monkeypatch):
+    monkeypatch.setattr(stores, "_PATIENCE_S", 0.2)
+    with Store.of_folder(tmp_path).exclusive(), pytest.raises(LockedError), Store.of_folder(tmp_path).exclusive():
+        raise AssertionError
+    with Store.of_folder(tmp_path).exclusive():
+        pass
+
+
+def test_writer_that_died_holds_nothing_and_leaves_nothing(tmp_path):
+    program = (
+        "import os, signal, sys; from pathlib import Path; from patchline.releaser.stores import Store\n"
+        "store = Store.of_folder(Path(sys.argv[1]))\n"
+        "with store.exclusive():\n"
+        "    store.create('m/a', b'1'); (Path(sys.argv[1]) / 'm/.00.part').write_bytes(b'half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", program, tmp_path], check=False)
+    assert (tmp_path / "m/.00.part").exists()
+    store = Store.of_folder(tmp_path)
+    with store.exclusive():
+        assert store.create("m/b", b"2")
+    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == ["a", "b"]
+
+
+def test_writers_at_once_lose_nothing(store, tmp_path):
+    with store.exclusive():
+        store.swap("count", b"0", None)
+
+    def add():
+        mine = Store.of_folder(tmp_path / "store") if (tmp_path / "store").exists() else store
+        for _ in range(20):
+            done = False
+            while not done:
+                with mine.exclusive():
+                    seen = mine.look("count", LIMIT)
+                    done = mine.swap("count", b"%d" % (int(seen.data) + 1), seen)
+
+    threads = [threading.Thread(target=add) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert store.read("count", LIMIT) == b"60"
 
 
 def test_files_come_back_by_name_and_their_names_are_listed(store, tmp_path):
