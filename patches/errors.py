@@ -736,6 +736,11 @@ class AuditError(VerificationError):
 
     family = "audit"
     hints: ClassVar[dict[str, str]] = {
+        "missing": "Give a checkpoint as the channel has it, status/checkpoint.json.",
+        "type": "Give a checkpoint as the channel has it, status/checkpoint.json.",
+        "value": "Give a checkpoint as the channel has it, status/checkpoint.json.",
+        "checkpoints": "Two chains were told outside; keep both, and ask who made them.",
+        "restored": "Ask who restored it and why; checkpoints that are newer than the restore must agree.",
         "gap": "Somebody removed events; keep the database as it is and compare with a backup.",
         "changed": "Somebody changed events; keep the database as it is and compare with a backup.",
         "other-chain": "This is not the chain that was told outside; compare with a backup.",

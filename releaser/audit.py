@@ -2,13 +2,11 @@
 
 - An event is written in the transaction of what it tells (`record`, into the outbox), so neither exists without the
   other; the single writer then moves it into the chain (`chain`), in the order in which the outbox has it.
-- The digest of an event is the SHA-256 of the digest before, its sequence number and its body, each on a line.
+- What the chain is, and how it is checked, says `patches.audit_chain`.
 - Events hold no secret and no name of a person's machine; `by` is a person's id.
 """
 
-import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -16,24 +14,21 @@ from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from patchline.patches import documents
-from patchline.patches.errors import AuditError
+from patchline.patches.audit_chain import START, Checkpoint, Row, event_digest
 from patchline.patches.statements import time_text
 from patchline.releaser.tables.audit import AuditEvent, Outbox
+from patchline.releaser.tables.audit import Checkpoint as Told
 
-START = "0" * 64
-"""What stands for the digest before the first event."""
 _LOCK = 7_210_451
 _BATCH = 1000
-
-
-@dataclass(frozen=True)
-class Row:
-    """An event as it stands in the chain."""
-
-    sequence: int
-    body: bytes
-    previous: str
-    digest: str
+_ROWS = 5000
+# As bytes, so that a byte that was changed into no character is found here and not by the driver.
+_READ = {
+    "sqlite": "SELECT sequence, CAST(body AS BLOB) AS body, CAST(previous AS BLOB) AS previous, "
+    "CAST(digest AS BLOB) AS digest FROM audit_event WHERE sequence >= :first ORDER BY sequence",
+    "postgresql": "SELECT sequence, body, convert_to(previous, 'UTF8') AS previous, "
+    "convert_to(digest, 'UTF8') AS digest FROM audit_event WHERE sequence >= :first ORDER BY sequence",
+}
 
 
 def record(session: Session, action: str, subject: str, facts: Mapping[str, Any], by: str, now: datetime) -> None:
@@ -78,30 +73,35 @@ def head(session: Session) -> tuple[int, str]:
     return count, str(session.scalar(select(AuditEvent.digest).where(AuditEvent.sequence == count)))
 
 
-def event_digest(previous: str, sequence: int, body: bytes) -> str:
-    """Return the digest of an event."""
-    return hashlib.sha256(b"%b\n%d\n%b" % (previous.encode(), sequence, body)).hexdigest()
-
-
-def check(rows: Iterable[Row], outside: Mapping[int, str]) -> tuple[int, str]:
-    """Check a chain from its first event on; return its number of events and its head.
+def rows(session: Session, first: int = 1) -> Iterator[Row]:
+    """Yield the events of the chain in order, a few at a time.
 
     Args:
-        rows: in order.
-        outside: heads by number of events, as the world outside was told.
-
-    Raises:
-        AuditError: an event was changed, dropped or added, or the chain is another one than the outside was told of.
+        session: to read with.
+        first: sequence number to begin with.
     """
-    count, previous = 0, START
-    for row in rows:
-        if row.sequence != count + 1:
-            raise AuditError("gap", f"event {count + 1} is missing; the next one is {row.sequence}")
-        if row.previous != previous or row.digest != event_digest(previous, row.sequence, row.body):
-            raise AuditError("changed", f"event {row.sequence} was changed, or one before it")
-        count, previous = row.sequence, row.digest
-        if outside.get(count, previous) != previous:
-            raise AuditError("other-chain", f"the outside knows another event {count}: {outside[count]}")
-    if (told := max(outside, default=0)) > count:
-        raise AuditError("cut-off", f"the outside knows of {told} events; here are {count}")
-    return count, previous
+    statement = text(_READ[session.connection().dialect.name])
+    found = session.execute(statement, {"first": first}, execution_options={"yield_per": _ROWS})
+    for part in found.partitions():
+        yield from part  # type: ignore[misc]  # rows of these four columns
+
+
+def waiting(session: Session) -> int:
+    """Return the number of events that are not in the chain yet."""
+    return session.scalar(select(func.count()).select_from(Outbox)) or 0
+
+
+def checkpoint(session: Session, now: datetime) -> Checkpoint:
+    """Return the checkpoint of the chain as it is, remembered as told outside."""
+    count, digest = head(session)
+    known = session.get(Told, count)
+    if known is None:
+        known = Told(count=count, head=digest, made=now)
+        session.add(known)
+    return Checkpoint(known.count, known.head, time_text(known.made))
+
+
+def told(session: Session) -> list[Checkpoint]:
+    """Return every checkpoint that was told outside, as the register remembers it; the shortest chain first."""
+    found = session.scalars(select(Told).order_by(Told.count))
+    return [Checkpoint(one.count, one.head, time_text(one.made)) for one in found]

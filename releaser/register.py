@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from patchline.patches.audit_chain import Checkpoint
 from patchline.patches.errors import LockedError, PatchlineError, RefusedError
 from patchline.releaser import audit
 from patchline.releaser.database import Database, sqlite_url
@@ -99,6 +100,16 @@ class Register:
                 audit.chain(session)
         except LockedError:
             return
+
+    def checkpoint(self, now: datetime) -> Checkpoint:
+        """Chain what waits and return the chain's checkpoint, to be told outside as `status/checkpoint.json`.
+
+        Raises:
+            LockedError, DatabaseError: the database does not take it.
+        """
+        with self.database.write() as session:
+            audit.chain(session)
+            return audit.checkpoint(session, now)
 
     @property
     def channel(self) -> str:

@@ -10,6 +10,7 @@ _COMMANDS = {
     "try": Lazy("patchline.releaser.commands.try_", "try_", "Take a repository of yours through everything, once."),
     "init": Lazy("patchline.releaser.commands.init", "init", "Make the home of a vendor's register."),
     "person": Lazy("patchline.releaser.commands.person", "person", "Say who acts in the register, and as what."),
+    "audit": Lazy("patchline.releaser.commands.audit", "audit", "Check and write out what happened."),
     "database": Lazy("patchline.releaser.commands.database", "database", "Look after the register's database."),
     "key": Lazy("patchline.releaser.commands.key", "key", "Make and show signing keys."),
     "trust": Lazy("patchline.releaser.commands.trust", "trust", "Make root, policy and trust file."),
