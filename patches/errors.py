@@ -115,6 +115,7 @@ class UsageError(PatchlineError):
         "root-path": "Choose a folder whose path has no control characters and is UTF-8.",
         "follow": "Name links that lie below a root.",
         "options": "See --help for the options that go together.",
+        "contains": "Ask for a name such as log4j-core, a SHA-256, or a package URL such as pkg:maven/GROUP/NAME.",
         "command-line": "See --help.",
         "declined": "Run it again when you are sure.",
         "unattended": "Answer at a terminal, or give the answer as an option.",
@@ -180,6 +181,8 @@ class NotFoundError(PatchlineError):
         "bundle-file": "Give the .hotfix file, or its manifest; what is signed is what you can read.",
         "key": "`patchline key list` shows your keys; PATCHLINE_KEYS names another folder.",
         "person": "patchline person list shows who is there.",
+        "product": "`patchline product list` shows those in the register; `patchline product add` adds one.",
+        "baseline": "`patchline baseline list` shows those in the register; `patchline baseline add` adds one.",
     }
 
 
@@ -241,6 +244,8 @@ class StateError(PatchlineError):
     hints: ClassVar[dict[str, str]] = {
         "disk-full": "Free some space and run the command again.",
         "source-changed": "Run the command again when nobody writes to the file.",
+        "product-exists": "`patchline product list` shows it.",
+        "baseline-exists": "A baseline stays as it was added; a release that differs gets a version of its own.",
         "input-output": "Check the disk and its mount, then run the command again.",
         "hotfix-state": "patchline hotfix show ID tells what may be done with it.",
     }
@@ -290,6 +295,8 @@ class BuildError(PatchlineError):
     exit_code = 14
     http_status = 422
     hints: ClassVar[dict[str, str]] = {
+        "artefact-mixed": "Give one folder, or files alone.",
+        "artefact-twice": "Put them into folders, and give the folder above.",
         "base-moved": "A release gets a new tag; find out who moved this one, or name the base by its full commit id.",
         "contributors": "Name at least one person with --contributor, as in the people file.",
         "empty": "Check --base and --head, or describe steps or guidance in the recipe.",
@@ -340,6 +347,7 @@ class GitError(BuildError):
         "damaged": _REPOSITORY,
         "fetch-failed": "Check the network and your rights there, or build from a full clone.",
         "lfs-pointer": "Build from folders that hold the real files: --base-dir and --head-dir.",
+        "no-tag": "A release is pinned by its tag: git tag NAME COMMIT.",
         "no-git": "Install git 2.36 or newer.",
         "not-a-repository": "Give the top folder of a work tree, or a bare repository.",
         "object-corrupt": _REPOSITORY,

@@ -50,7 +50,7 @@ _NESTED = 64 << 20
 _STAMPED = 1 << 20
 """A member with build stamps is read whole; one larger than this is compared as it is."""
 _CHUNK = 1 << 20
-_FAILURES = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError)
+FAILURES = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError)
 
 
 def is_archive(path: bytes) -> bool:
@@ -62,7 +62,7 @@ def same_content(base: IO[bytes], head: IO[bytes]) -> bool:
     """Tell whether two archives differ in nothing but how and when they were packed."""
     try:
         return _same(base, head, _DEPTH)
-    except _FAILURES:
+    except FAILURES:
         return False
 
 

@@ -23,6 +23,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_product")),
     )
     op.create_table(
+        "container",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("entries", sa.Integer(), nullable=False),
+        sa.Column("finding", sa.String(length=32), nullable=True),
+        sa.Column("told", sa.String(length=1000), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_container")),
+        sa.UniqueConstraint("sha256", name=op.f("uq_container_sha256")),
+    )
+    found = sa.text("finding IS NOT NULL")
+    op.create_index("ix_container_finding", "container", ["finding"], sqlite_where=found, postgresql_where=found)
+    op.create_table(
         "baseline",
         sa.Column("product", sa.String(length=64), nullable=False),
         sa.Column("label", sa.String(length=128), nullable=False),
@@ -31,19 +43,22 @@ def upgrade() -> None:
         sa.Column("commit_id", sa.String(length=64), nullable=True),
         sa.Column("tree_id", sa.String(length=64), nullable=True),
         sa.Column("source", sa.String(length=1000), nullable=True),
-        sa.Column("files", sa.LargeBinary(), nullable=True),
+        sa.Column("files", sa.LargeBinary(), nullable=False),
         sa.Column("files_sha256", sa.String(length=64), nullable=False),
+        sa.Column("container", sa.Integer(), nullable=False),
         sa.Column("added", sa.DateTime(timezone=True), nullable=False),
         sa.Column("added_by", sa.String(length=64), nullable=False),
         sa.Column("support_ends", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "(kind = 'git') = (commit_id IS NOT NULL) AND (kind = 'artefacts') = (source IS NOT NULL)",
+            "(kind = 'git') = (commit_id IS NOT NULL) AND (kind = 'git' OR source IS NOT NULL)",
             name=op.f("ck_baseline_origin"),
         ),
         sa.CheckConstraint("kind IN ('git', 'artefacts')", name=op.f("ck_baseline_kind")),
         sa.ForeignKeyConstraint(["added_by"], ["person.id"], name=op.f("fk_baseline_added_by_person")),
+        sa.ForeignKeyConstraint(["container"], ["container.id"], name=op.f("fk_baseline_container_container")),
         sa.ForeignKeyConstraint(["product"], ["product.id"], name=op.f("fk_baseline_product_product")),
         sa.PrimaryKeyConstraint("product", "label", name=op.f("pk_baseline")),
+        sa.UniqueConstraint("container", name=op.f("uq_baseline_container")),
     )
     op.create_table(
         "issue",
@@ -83,28 +98,29 @@ def upgrade() -> None:
     )
     op.create_table(
         "content",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("product", sa.String(length=64), nullable=False),
-        sa.Column("baseline", sa.String(length=128), nullable=False),
+        sa.Column("container", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("path", sa.String(length=4000), nullable=False),
         sa.Column("name", sa.String(length=400), nullable=False),
-        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("stem", sa.String(length=400), nullable=False),
+        sa.Column("sha256", sa.LargeBinary(length=32), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("component", sa.String(length=400), nullable=True),
+        sa.Column("component_name", sa.String(length=400), nullable=True),
         sa.Column("component_version", sa.String(length=128), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["product", "baseline"],
-            ["baseline.product", "baseline.label"],
-            name=op.f("fk_content_product_baseline_baseline"),
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_content")),
+        sa.ForeignKeyConstraint(["container"], ["container.id"], name=op.f("fk_content_container_container")),
+        sa.PrimaryKeyConstraint("container", "number", name=op.f("pk_content")),
+        sqlite_with_rowid=False,
     )
-    op.create_index("ix_content_component", "content", ["component"], unique=False)
-    op.create_index("ix_content_name", "content", ["name"], unique=False)
-    op.create_index("ix_content_product_baseline", "content", ["product", "baseline"], unique=False)
-    op.create_index("ix_content_sha256", "content", ["sha256"], unique=False)
-    frozen = ("product", "label", "kind", "tag", "commit_id", "tree_id", "source", "files", "files_sha256")
+    op.create_index("ix_content_stem", "content", ["stem"])
+    op.create_index("ix_content_sha256", "content", ["sha256"])
+    named = sa.text("component_name IS NOT NULL")
+    op.create_index(
+        "ix_content_component_name", "content", ["component_name"], sqlite_where=named, postgresql_where=named
+    )
+    frozen = ("product", "label", "kind", "tag", "commit_id", "tree_id", "source", "files", "files_sha256", "container")
     changed = " OR ".join(f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column in frozen)
     guard("baseline", "UPDATE", "frozen", "a baseline stands as it was added", changed)
     guard("baseline", "DELETE", "kept", "a baseline stands as it was added")
-    only_added("content", "the contents of a baseline stand")
+    only_added("container", "what lies in an archive or baseline stands")
+    only_added("content", "what lies in an archive or baseline stands")

@@ -15,7 +15,9 @@ _COMMANDS = {
     "key": Lazy("patchline.releaser.commands.key", "key", "Make and show signing keys."),
     "trust": Lazy("patchline.releaser.commands.trust", "trust", "Make root, policy and trust file."),
     "bundle": Lazy("patchline.releaser.commands.bundle", "bundle", "Build, sign, approve and compare bundles."),
-    "baseline": Lazy("patchline.releaser.commands.baseline", "baseline", "List the files of a released baseline."),
+    "product": Lazy("patchline.releaser.commands.product", "product", "Add and list products."),
+    "baseline": Lazy("patchline.releaser.commands.baseline", "baseline", "Add, list and show released baselines."),
+    "contains": Lazy("patchline.releaser.commands.contains", "contains", "Find a file or component in all baselines."),
     "recall": Lazy("patchline.releaser.commands.recall", "recall", "Recall a hotfix, or take its recall back."),
 }
 
