@@ -12,6 +12,7 @@ FIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:#/-]{0,63}")
 ROOT = re.compile(r"[a-z][a-z0-9-]{0,31}")
 PERSON = re.compile(r"[a-z][a-z0-9._-]{0,63}")
 CONTRIBUTOR = re.compile(r"[a-z][a-z0-9._-]{0,63}|unknown:[0-9a-f]{64}")
+DIGEST = re.compile(r"[0-9a-f]{64}")
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -31,6 +32,11 @@ def grouped(text: str, size: int) -> str:
 def fingerprint(digest: str) -> str:
     """Return the form of a SHA-256 (hexadecimal) that people compare: its first 125 bits, 25 characters in fives."""
     return grouped(crockford(int(digest, 16) >> 131, 25), 5)
+
+
+def plain_fingerprint(typed: str) -> str:
+    """Return a fingerprint as somebody typed it, without what people add or mistake in Crockford's letters."""
+    return typed.upper().replace("-", "").replace(" ", "").translate(str.maketrans("OIL", "011"))
 
 
 def level_code(digest: str) -> str:

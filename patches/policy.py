@@ -10,7 +10,6 @@
 The bytes are the payload of an envelope that `trust` verifies before they come here.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -183,7 +182,7 @@ def _read_previous(fields: Fields, version: int) -> str | None:
 
 
 def _digests(fields: Fields, key: str) -> frozenset[str]:
-    values = fields.texts(key, most=1_000_000, limit=64, pattern=re.compile(r"[0-9a-f]{64}"))
+    values = fields.texts(key, most=1_000_000, limit=64, pattern=identifiers.DIGEST)
     if list(values) != sorted(set(values)):
         fields.fail("value", f".{key} is not sorted without repeats")
     return frozenset(values)

@@ -4,7 +4,6 @@
 - A reinstatement names the recalls that it takes back, so one that is made later still counts.
 """
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -28,7 +27,6 @@ REINSTATEMENT_TYPE = "urn:patchline:reinstatement:v1"
 REASON_LENGTH = 1000
 _RECALL_MEMBERS = {"product", "hotfix", "revision", "reason", "replacement", "void", "time"}
 _REINSTATEMENT_MEMBERS = {"product", "hotfix", "revision", "reason", "recalls", "time"}
-DIGEST = re.compile(r"[0-9a-f]{64}")
 _MOST_RECALLS = 64
 
 
@@ -200,7 +198,7 @@ class Reinstatement:
             DocumentError: it is not canonical JSON.
         """
         fields, revision = _read(payload, REINSTATEMENT_TYPE, _REINSTATEMENT_MEMBERS, what)
-        recalls = fields.texts("recalls", most=_MOST_RECALLS, limit=64, pattern=DIGEST)
+        recalls = fields.texts("recalls", most=_MOST_RECALLS, limit=64, pattern=identifiers.DIGEST)
         if not recalls or list(recalls) != sorted(set(recalls)):
             fields.fail("value", ".recalls must name recalls, sorted, each once")
         return cls(

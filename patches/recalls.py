@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from patchline.patches import documents
+from patchline.patches import documents, identifiers
 from patchline.patches.counting import Signed, judge, missing, places
 from patchline.patches.envelopes import Envelope
 from patchline.patches.errors import ExpiredError, RecalledError, RecallListError, StatementError
@@ -28,7 +28,7 @@ from patchline.patches.fields import Fields
 from patchline.patches.manifest import Manifest
 from patchline.patches.policy import Policy, PolicyKey, Purpose
 from patchline.patches.recall_list import FORMAT, Entry, Held, RecallList
-from patchline.patches.recall_statements import DIGEST, Recall, Reinstatement, Revision, statement_digest
+from patchline.patches.recall_statements import Recall, Reinstatement, Revision, statement_digest
 from patchline.patches.rules import Release, Scope
 from patchline.patches.statements import time_text
 from patchline.patches.wording import counted
@@ -206,7 +206,7 @@ class KnownRecalls:
         """
         fields = Fields(documents.decode(data, what="known recalls"), "known recalls", RecallListError)
         newest = RecallList.parse(documents.encode(fields.object("list").document))
-        return cls(newest, frozenset(fields.texts("proven", most=1_000_000, limit=64, pattern=DIGEST)))
+        return cls(newest, frozenset(fields.texts("proven", most=1_000_000, limit=64, pattern=identifiers.DIGEST)))
 
 
 def _proven(entry: Entry, product: str, policy: Policy, known: frozenset[str]) -> frozenset[str]:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from patchline.patches.bundle import NullStore, Store, inspect, open_container
+from patchline.patches.files import open_regular, read_file
+from patchline.patches.limits import LIMITS
 from patchline.patches.manifest import Manifest
 
 STATEMENT = ".statement.json"
@@ -37,3 +39,15 @@ def read_bundle(path: Path, store: Store | None = None) -> BundleFile:
     with open_container(path) as container:
         found = inspect(container, store or NullStore())
     return BundleFile(path, found.manifest, found.container)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read the manifest of a bundle, whose every byte is checked, or a manifest that lies there by itself.
+
+    Raises:
+        MalformedError: it is neither.
+        NotFoundError: it is not there.
+    """
+    with open_regular(path) as file:
+        alone = file.read(1) == b"{"
+    return Manifest.parse(read_file(path, limit=LIMITS.manifest)) if alone else read_bundle(path).manifest

@@ -13,6 +13,7 @@ from patchline.patches.delegations import Delegations
 from patchline.patches.errors import NotFoundError, RefusedError, TrustError
 from patchline.patches.fields import Fields
 from patchline.patches.files import read_file, write_file
+from patchline.patches.identifiers import plain_fingerprint
 from patchline.patches.keys import PublicKey
 from patchline.patches.limits import LIMITS
 from patchline.patches.policy import Policy
@@ -83,15 +84,15 @@ def confirm(
     """
     known = _read(folder / FILE)
     new = [use for use in uses if use.line not in known and use.public != own]
-    heard = {_plain(text) for text in given}
+    heard = {plain_fingerprint(text) for text in given}
     for use in new:
-        if _plain(use.public.fingerprint) in heard:
+        if plain_fingerprint(use.public.fingerprint) in heard:
             continue
         answer = ask(f"Fingerprint of the {use.words}{use.place}, as its person tells it") if ask else None
-        if answer is None or _plain(answer) != _plain(use.public.fingerprint):
+        if answer is None or plain_fingerprint(answer) != plain_fingerprint(use.public.fingerprint):
             told = "no fingerprint given fits" if answer is None else "that is not the fingerprint of"
             raise RefusedError("fingerprint", f"{told} the {use.words}{use.place}, which is new to you")
-    if unused := heard.difference(_plain(use.public.fingerprint) for use in new):
+    if unused := heard.difference(plain_fingerprint(use.public.fingerprint) for use in new):
         raise RefusedError("fingerprint-unused", f"{len(unused)} of the fingerprints given fit no new key")
     return new
 
@@ -110,9 +111,3 @@ def _read(path: Path) -> set[str]:
         return set()
     fields = Fields(documents.decode(data, what=str(path)), str(path), TrustError)
     return set(fields.texts("confirmed", most=100_000))
-
-
-def _plain(fingerprint: str) -> str:
-    """Return a fingerprint as typed, without what people add or mistake in Crockford's letters."""
-    letters = fingerprint.upper().replace("-", "").replace(" ", "")
-    return letters.translate(str.maketrans("OIL", "011"))

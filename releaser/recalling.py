@@ -13,7 +13,7 @@ from pathlib import Path
 from patchline.patches.counting import Signed, judge
 from patchline.patches.envelopes import Envelope, read_sidecar, sign, write_sidecar
 from patchline.patches.errors import ApprovalError, RefusedError, StatementError
-from patchline.patches.files import open_regular, read_file, write_file
+from patchline.patches.files import read_file, write_file
 from patchline.patches.identifiers import fingerprint
 from patchline.patches.limits import LIMITS
 from patchline.patches.manifest import Manifest
@@ -25,7 +25,6 @@ from patchline.patches.signers import Signer
 from patchline.patches.statements import PAYLOAD_TYPE, statement_type
 from patchline.patches.trust import Trust
 from patchline.patches.verify import check_fresh, check_product
-from patchline.releaser.bundle_files import read_bundle
 
 
 @dataclass(frozen=True)
@@ -90,18 +89,6 @@ def _parse(payload: bytes, what: str) -> Recall | Reinstatement:
     if kind == REINSTATEMENT_TYPE:
         return Reinstatement.parse(payload, what)
     raise StatementError("recall-file", f"{what} is a {kind!r}, neither a recall nor a reinstatement")
-
-
-def read_manifest(path: Path) -> Manifest:
-    """Read the manifest of a bundle, whose every byte is checked, or a manifest that lies there by itself.
-
-    Raises:
-        MalformedError: it is neither.
-        NotFoundError: it is not there.
-    """
-    with open_regular(path) as file:
-        alone = file.read(1) == b"{"
-    return Manifest.parse(read_file(path, limit=LIMITS.manifest)) if alone else read_bundle(path).manifest
 
 
 def propose(

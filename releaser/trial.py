@@ -22,9 +22,9 @@ from patchline.patches.manifest import Folder, Manifest, State
 from patchline.patches.paths import OWN_FOLDER
 from patchline.patches.trust import Trust
 from patchline.releaser.acting import Outcome, Person
-from patchline.releaser.ceremony import RELEASE_PERSON
 from patchline.releaser.folders import FolderTree
 from patchline.releaser.narration import Narrator
+from patchline.releaser.policy_making import RELEASE_PERSON
 from patchline.releaser.sources import link_state
 from patchline.releaser.trust_files import read_public
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from patchline.patches import documents
 from patchline.patches.delegations import Delegations
+from patchline.patches.enrolments import Enrolment
 from patchline.patches.envelopes import Envelope
-from patchline.patches.errors import TrustError
+from patchline.patches.errors import TrustError, UsageError
 from patchline.patches.files import read_file
 from patchline.patches.keys import PublicKey
 from patchline.patches.limits import LIMITS
@@ -102,6 +103,20 @@ def read_trust(path: Path) -> Trust:
     if not isinstance(found, Trust):
         raise TrustError("unknown-document", f"{path} is no trust file")
     return found
+
+
+def read_enrolment(path: Path) -> Enrolment:
+    """Read the enrolment of a key, which that key signed.
+
+    Raises:
+        StatementError: it is none, or another key signed it.
+        SignatureError: the signature is wrong.
+        NotFoundError: it is not there.
+    """
+    data = read_file(path, limit=LIMITS.key_file)
+    if data.startswith(b"-----BEGIN"):
+        raise UsageError("key-person", f"{path} is a key alone; write PERSON={path}")
+    return Enrolment.read(documents.decode(data.removesuffix(b"\n"), what=path.name, limit=LIMITS.key_file))
 
 
 def read_public(path: Path) -> PublicKey:

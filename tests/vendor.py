@@ -16,7 +16,7 @@ from patchline.patches.provenance import BuildRecord, Scan, Simulation, provenan
 from patchline.patches.statements import PAYLOAD_TYPE, Approval, Subject
 from patchline.patches.trust import Trust, trust_document
 from patchline.patches.verify import Sidecars
-from patchline.releaser import ceremony
+from patchline.releaser import ceremony, policy_making
 from tests.samples import manifest_document
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
@@ -76,7 +76,7 @@ def root(version=1, names=OFFLINE, threshold=2, signers=None, previous=None, now
 
 def policy_document(persons=None, rules=None, **changes):
     return {
-        **ceremony.first_policy("demo"),
+        **policy_making.first_policy("demo"),
         "persons": {person: {"keys": keys} for person, keys in (PERSONS if persons is None else persons).items()},
         "rules": RULES if rules is None else rules,
         **changes,

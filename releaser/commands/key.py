@@ -5,11 +5,14 @@ from typing import Any
 
 import click
 
-from patchline.patches import sealed
+from patchline.patches import documents, identifiers, sealed
+from patchline.patches.enrolments import Enrolment
 from patchline.patches.errors import PatchlineError, UsageError
+from patchline.patches.files import write_file
 from patchline.patches.keys import Kind, PublicKey
 from patchline.patches.passphrases import passphrase_for, passphrase_option
-from patchline.patches.signers import keys_folder
+from patchline.patches.policy import Custody
+from patchline.patches.signers import keys_folder, open_signer
 from patchline.patches.terminal import example, json_option, report
 from patchline.releaser.trust_files import read_public
 
@@ -77,6 +80,31 @@ def fingerprint(source: str) -> None:
     """Print the fingerprint of a key of yours or of a public key's file, for comparing by voice."""
     found = named_public(source)
     report(_document(found), found.fingerprint)
+
+
+@key.command(epilog=example("patchline key enrol ada --person ada --custody cli --out ada.enrolment"))
+@click.argument("name")
+@click.option("--person", required=True, metavar="ID", help="Who you are in the policy.")
+@click.option(
+    "--custody",
+    type=click.Choice([custody.value for custody in Custody]),
+    default=Custody.CLI.value,
+    show_default=True,
+    help="Where the key lies.",
+)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The file to write.")
+@passphrase_option
+@json_option
+def enrol(name: str, person: str, custody: str, out: Path) -> None:
+    """Say whose key it is, signed by the key itself, for those who make the policy."""
+    if not identifiers.PERSON.fullmatch(person):
+        raise UsageError("person-id", f"{person!r} is no id of a person")
+    signer = open_signer(name, passphrase_for)
+    enrolment = Enrolment(person, signer.public, Custody(custody))
+    write_file(out, documents.encode(enrolment.signed(signer).as_document()) + b"\n")
+    document = {**_document(signer.public), "person": person, "custody": custody, "file": str(out)}
+    told = f"Tell each signer of the policy this fingerprint yourself: {signer.public.fingerprint}"
+    report(document, f"{out}: {person}, {custody}\n{told}")
 
 
 def named_public(source: str) -> PublicKey:

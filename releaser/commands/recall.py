@@ -17,7 +17,8 @@ from patchline.patches.terminal import confirm as ask_yes
 from patchline.patches.terminal import example, json_option, note, report, yes_option
 from patchline.patches.trust import Trust
 from patchline.releaser import recalling
-from patchline.releaser.recalling import RecallFile, read_manifest, read_recall_file
+from patchline.releaser.bundle_files import read_manifest
+from patchline.releaser.recalling import RecallFile, read_recall_file
 from patchline.releaser.trust_files import read_trust
 
 FILE = click.Path(path_type=Path)

@@ -7,20 +7,21 @@ from typing import Any
 
 import click
 
-from patchline.patches import documents, identifiers
+from patchline.patches import documents
 from patchline.patches.baselines import BaselineList
 from patchline.patches.delegations import Delegations
-from patchline.patches.errors import TrustError, UsageError
+from patchline.patches.errors import TrustError
 from patchline.patches.files import read_file, write_file
 from patchline.patches.limits import LIMITS
 from patchline.patches.passphrases import passphrase_for, passphrase_option
-from patchline.patches.policy import Custody, Purpose
 from patchline.patches.root import Root
 from patchline.patches.signers import Signer, keys_folder, open_signer
 from patchline.patches.terminal import ask, example, json_option, report, yes_option
 from patchline.patches.trust import Trust, trust_document
 from patchline.patches.wording import counted
 from patchline.releaser import ceremony, confirmations, trust_words
+from patchline.releaser.commands.trust_policy import policy
+from patchline.releaser.commands.trust_report import report_trust, trust_file_document
 from patchline.releaser.trust_files import (
     PolicyFile,
     TrustFile,
@@ -69,7 +70,7 @@ def root(
     needed = f"Sign it with {threshold} of its keys: patchline trust sign {out} --key NAME"
     if before is not None:
         needed += f"\nand with {before.roles['root'].threshold} keys of root {before.version}"
-    _report(out, made, [*trust_words.root_words(made), needed])
+    report_trust(out, made, [*trust_words.root_words(made), needed])
 
 
 @trust.command(
@@ -97,72 +98,7 @@ def targets(
     made.check_keys(base)
     write_file(out, documents.encode(made.document))
     needed = f"Sign it with {base.targets.threshold} of the root's keys: patchline trust sign {out} --key NAME"
-    _report(out, made, [*trust_words.targets_words(made), needed])
-
-
-@trust.command(
-    epilog=example(
-        "patchline trust policy --product shop --builder bob=bob.pem --approver ada=ada.pem \\",
-        "  --approver ben=ben.pem --release release.pem --threshold 2 --out policy.json",
-    )
-)
-@click.option("--product", required=True, help="The product it is for.")
-@click.option("--previous", type=FILE, help="The policy to start from.")
-@click.option("--builder", "builders", multiple=True, metavar="PERSON=PEM", help="A builder's key; several.")
-@click.option(
-    "--approver",
-    "approvers",
-    multiple=True,
-    metavar="PERSON=PEM[:CUSTODY[:ROLE]]",
-    help="An approver's key; several. CUSTODY: cli (default), browser, transit.",
-)
-@click.option("--release", type=FILE, help="The release key (PEM, P-256).")
-@click.option("--threshold", type=int, help="How many persons must approve.")
-@click.option("--recipe", type=FILE, help="The policy's document as TOML, instead of the one to start from.")
-@click.option("--out", type=FILE, required=True, help="The file to write.")
-@json_option
-def policy(
-    product: str,
-    previous: Path | None,
-    builders: tuple[str, ...],
-    approvers: tuple[str, ...],
-    release: Path | None,
-    threshold: int | None,
-    recipe: Path | None,
-    out: Path,
-) -> None:
-    """Make a policy, to be signed by the holders of the root's keys."""
-    before = read_policy(previous).policy if previous else None
-    added = [_new_key(text, Purpose.BUILDER) for text in builders]
-    added += [_new_key(text, Purpose.APPROVER) for text in approvers]
-    if release is not None:
-        added.append(ceremony.NewKey(ceremony.RELEASE_PERSON, read_public(release), Purpose.RELEASE))
-    payload = ceremony.policy_payload(
-        product,
-        added,
-        threshold=threshold,
-        previous=before,
-        recipe=read_file(recipe, limit=LIMITS.sidecar) if recipe else None,
-    )
-    envelope = ceremony.unsigned_policy(payload)
-    write_file(out, documents.encode(envelope.as_document()))
-    made = PolicyFile.read(envelope.as_document())
-    needed = f"Sign it with the root's keys: patchline trust sign {out} --key NAME"
-    _report(out, made, [*trust_words.policy_words(made.policy), needed])
-
-
-def _new_key(text: str, purpose: Purpose) -> ceremony.NewKey:
-    """Read PERSON=PEM[:CUSTODY[:ROLE]...]; a file's name holds no colon."""
-    person, equals, rest = text.partition("=")
-    path, *more = rest.split(":")
-    if not equals or not path or not identifiers.PERSON.fullmatch(person):
-        raise UsageError("key-person", f"{text!r} is not PERSON=FILE")
-    if more and purpose is not Purpose.APPROVER:
-        raise UsageError("key-person", f"{text!r}: only an approver's key has custody and roles")
-    custody, roles = more[0] if more else "cli", more[1:]
-    if custody not in tuple(Custody):
-        raise UsageError("key-person", f"{text!r}: custody is one of {', '.join(Custody)}")
-    return ceremony.NewKey(person, read_public(Path(path)), purpose, Custody(custody), tuple(roles))
+    report_trust(out, made, [*trust_words.targets_words(made), needed])
 
 
 @trust.command(epilog=example("patchline trust sign policy.json --key offline-1 --fingerprint 8KQ2M-…"))
@@ -182,9 +118,9 @@ def sign(file: Path, name: str, fingerprints: tuple[str, ...]) -> None:
     signer = open_signer(name, passphrase_for)
     new = confirmations.confirm(_uses(found), signer.public, keys_folder(), fingerprints, _asker())
     signed = _sign(found, signer)
-    write_file(file, documents.encode(_document(signed)), overwrite=True)
+    write_file(file, documents.encode(trust_file_document(signed)), overwrite=True)
     confirmations.remember(new, keys_folder())
-    _report(file, signed, [f"{file} signed with {name}; it has {counted(_signatures(signed), 'signature')}"])
+    report_trust(file, signed, [f"{file} signed with {name}; it has {counted(_signatures(signed), 'signature')}"])
 
 
 Signable = Root | Delegations | PolicyFile
@@ -241,7 +177,7 @@ def diff(old: Path, new: Path) -> None:
 def show(file: Path) -> None:
     """Say in words what a root, targets, a policy or a trust file holds."""
     found = read_trust_file(file)
-    _report(file, found, _words(found))
+    report_trust(file, found, _words(found))
 
 
 def _words(found: TrustFile) -> list[str]:
@@ -282,33 +218,7 @@ def trust_file(
     )
     write_file(out, data)
     made = Trust.parse(data)
-    _report(out, made, [str(out), f"fingerprint {made.fingerprint}"])
+    report_trust(out, made, [str(out), f"fingerprint {made.fingerprint}"])
 
 
-def _document(found: TrustFile) -> dict[str, Any]:
-    """Return the document as it stands in its file."""
-    if isinstance(found, Root | Delegations):
-        return found.document
-    if isinstance(found, PolicyFile):
-        return found.envelope.as_document()
-    document: dict[str, Any] = documents.decode(found.data, what="trust file", limit=LIMITS.trust_file)
-    return document
-
-
-def _report(file: Path, found: TrustFile, lines: list[str]) -> None:
-    """Print lines for people; for scripts the file's digest and what it holds."""
-    data = documents.encode(_document(found))
-    facts: dict[str, Any] = {"file": str(file), "sha256": documents.digest(data)}
-    facts["fingerprint"] = identifiers.fingerprint(facts["sha256"])
-    if isinstance(found, PolicyFile):
-        facts |= {"kind": "policy", "content": documents.decode(found.policy.data, what="policy")}
-        facts["signatures"] = [keyid for keyid, _ in found.envelope.signatures]
-    elif isinstance(found, Root):
-        facts |= {"kind": "kit-root" if found.kit else "root", "content": found.document["signed"]}
-        facts["signatures"] = sorted(found.signers(found))
-    elif isinstance(found, Delegations):
-        facts |= {"kind": "targets", "content": found.document["signed"]}
-        facts["signatures"] = [entry["keyid"] for entry in found.document["signatures"]]
-    else:
-        facts |= {"kind": "trust", "content": _document(found)}
-    report(facts, "\n".join(lines))
+trust.add_command(policy)

@@ -10,7 +10,8 @@ from patchline.patches.manifest import ABSENT, File
 from patchline.patches.policy import Policy
 from patchline.patches.root import Root
 from patchline.patches.trust import Trust
-from patchline.releaser import ceremony
+from patchline.releaser import ceremony, policy_making
+from patchline.releaser.policy_making import Changes
 from tests import signature_corpus, vendor
 from tests.vendor import NOW, OFFLINE, policy_document, policy_envelope, policy_key, root, signer, trust
 
@@ -406,15 +407,15 @@ def test_baseline_list_that_breaks_a_rule_is_refused(change, code):
 
 
 def test_first_policy_needs_a_threshold_and_a_p256_release_key():
-    assert refused(ceremony.policy_payload, "demo", []) == "usage.options"
-    release = ceremony.NewKey("release", signer("ed-release").public, vendor.Purpose.RELEASE)
-    assert refused(ceremony.policy_payload, "demo", [release], threshold=1) == "usage.options"
+    assert refused(policy_making.policy_payload, "demo", Changes()) == "usage.options"
+    release = policy_making.NewKey("release", signer("ed-release").public, vendor.Purpose.RELEASE)
+    assert refused(policy_making.policy_payload, "demo", Changes((release,), threshold=1)) == "usage.options"
 
 
 def test_next_policy_adds_to_the_previous_one():
     previous = Policy.parse(documents.encode(policy_document(quantum={"kept": True})))
-    added = ceremony.NewKey("zoe", signer("zoe").public, vendor.Purpose.APPROVER)
-    payload = ceremony.policy_payload("demo", [added], threshold=3, previous=previous)
+    added = policy_making.NewKey("zoe", signer("zoe").public, vendor.Purpose.APPROVER)
+    payload = policy_making.policy_payload("demo", Changes((added,), threshold=3), previous=previous)
     made = Policy.parse(payload)
     assert (made.version, made.previous, made.rules[0].threshold) == (2, previous.digest, 3)
     assert signer("zoe").public.keyid in made.keys and len(made.keys) == len(previous.keys) + 1
@@ -443,7 +444,7 @@ def recipe(**changes):
 
 def test_recipe_is_the_whole_policy_as_toml():
     previous = Policy.parse(documents.encode(policy_document()))
-    made = Policy.parse(ceremony.policy_payload("demo", [], previous=previous, recipe=recipe()))
+    made = Policy.parse(policy_making.policy_payload("demo", Changes(), previous=previous, recipe=recipe()))
     assert (made.version, made.previous, made.root_steps) == (2, previous.digest, True)
     assert made.keys[signer("ben").public.keyid].retired == {"0" * 64}
     assert made.keys[signer("ben-2").public.keyid].custody == "transit"
@@ -466,17 +467,20 @@ def test_recipe_is_the_whole_policy_as_toml():
     ],
 )
 def test_recipe_that_breaks_a_rule_is_refused(text, code):
-    assert refused(ceremony.policy_payload, "demo", [], recipe=text) == code
+    assert refused(policy_making.policy_payload, "demo", Changes(), recipe=text) == code
 
 
 def test_recipe_for_another_product_is_refused():
     text = b"product = 'other'\n" + recipe()
-    assert refused(ceremony.policy_payload, "demo", [], recipe=text) == "trust.policy-product"
+    assert refused(policy_making.policy_payload, "demo", Changes(), recipe=text) == "trust.policy-product"
 
 
 def test_policy_that_drops_a_recall_cannot_be_made():
     previous = Policy.parse(documents.encode(policy_document(recalls=["0" * 64])))
-    assert refused(ceremony.policy_payload, "demo", [], previous=previous, recipe=recipe()) == "trust.policy-recalls"
+    assert (
+        refused(policy_making.policy_payload, "demo", Changes(), previous=previous, recipe=recipe())
+        == "trust.policy-recalls"
+    )
 
 
 @pytest.mark.parametrize("threshold", [0, -1, 4])
