@@ -14,10 +14,12 @@ A source is somebody else's folder: nothing it holds may run, be written, or cou
 Why borrowing and not fetching: docs/decisions/0002-git-objects-are-borrowed.md.
 """
 
+import hashlib
 import os
 import re
 import subprocess
 import tempfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -29,6 +31,7 @@ from typing import IO, NamedTuple, Self
 from patchline.patches import documents
 from patchline.patches.errors import GitError
 from patchline.releaser.git_layout import locate
+from patchline.releaser.git_merging import Merged, plain_commit, read_merge
 from patchline.releaser.git_objects import EMPTY_TREES, Commit, TreeEntry, normal_mode, read_commit, read_tree
 from patchline.releaser.git_reader import Object, ObjectReader
 from patchline.releaser.git_refs import FULL_ID, Advertisement, Meaning, read_advertisement, understand
@@ -39,6 +42,8 @@ _OUTPUT_LIMIT = 512 << 20
 _RELEASE = re.compile(r"([0-9]+)\.([0-9]+)")
 _OLDEST = (2, 36)
 """The first git with `cat-file --batch-command`."""
+_OLDEST_MERGING = (2, 38)
+"""The first git with `merge-tree --write-tree`."""
 _RAW = re.compile(rb":([0-7]{6}) ([0-7]{6}) ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) [ADMT]")
 
 
@@ -204,6 +209,92 @@ class GitStore:
                 raise GitError("damaged", f"git diff-tree wrote something unexpected: {header[:120]!r}")
             changes[path] = (*_side(match[1], match[3]), *_side(match[2], match[4]))
         return changes
+
+    # Carrying and merging: new trees and commits lie in the store of our own alone
+
+    def sequence(self, written: str) -> tuple[str, ...]:
+        """Return the commits that a person means by a commit or a range `A..B`, the oldest first.
+
+        Raises:
+            GitError: one is a merge, or there are none.
+        """
+        start, dots, end = written.partition("..")
+        if not dots:
+            oids = [self.resolve(written).commit]
+        else:
+            given = [self.resolve(end or "HEAD").commit, f"^{self.resolve(start).commit}"]
+            oids = self._run(["rev-list", "--reverse", "--topo-order", *given, "--"]).decode().split()
+        if not oids:
+            raise GitError("no-commits", f"there are no commits in {written}")
+        for item in self.objects(oids):
+            if len(read_commit(item.oid, _whole(item)).parents) != 1:
+                raise GitError("merge-commit", f"{item.oid} in {written} is a merge, or the first of its history")
+        return tuple(oids)
+
+    def raw_commit(self, oid: str) -> bytes:
+        """Return the bytes of a commit."""
+        (found,) = self.objects([oid])
+        return _whole(found)
+
+    def lies_on(self, commit: str, head: str) -> bool:
+        """Tell whether a commit is part of the history of another one."""
+        return not self._range(head, commit)
+
+    def merge(self, base: str, ours: str, theirs: str) -> Merged:
+        """Merge two trees that both came from a third, without a work tree.
+
+        Raises:
+            GitError: git is too old for it.
+        """
+        release = _RELEASE.match(self.git_release)
+        if release is not None and (int(release[1]), int(release[2])) < _OLDEST_MERGING:
+            raise GitError("too-old-to-merge", f"git is {self.git_release}")
+        self._complete_merge(base, ours, theirs)
+        # Not every git can be told the base, so it is given a history of three commits that has no other.
+        start = self.write_commit(plain_commit(base))
+        sides = [self.write_commit(plain_commit(tree, start)) for tree in (ours, theirs)]
+        command = ["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", *sides]
+        return read_merge(self._run(command, allowed=(0, 1)))
+
+    def write_commit(self, data: bytes) -> str:
+        """Keep a commit in the store; return its id."""
+        whole = b"commit %d\0%b" % (len(data), data)
+        oid = (hashlib.sha256 if self.algorithm == "sha256" else hashlib.sha1)(whole, usedforsecurity=False).hexdigest()
+        file = self._store / "objects" / oid[:2] / oid[2:]
+        if not file.exists():
+            file.parent.mkdir(exist_ok=True)
+            part = file.with_name(f"{oid}.{os.getpid()}.part")
+            part.write_bytes(zlib.compress(whole))
+            part.replace(file)
+        return oid
+
+    def keep(self, name: str, oid: str) -> None:
+        """Give a commit a name in the store, `refs/patchline/NAME`, which `write_pack` writes along."""
+        file = self._store / "refs" / "patchline" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_name(f".{name}.{os.getpid()}")
+        part.write_text(f"{oid}\n", encoding="ascii")
+        part.replace(file)
+
+    def write_pack(self, names: Sequence[str], beyond: Sequence[str], out: Path) -> None:
+        """Write kept commits into a file that `git fetch FILE` reads, without what lies on other commits."""
+        refs = [f"refs/patchline/{name}" for name in names]
+        self._run(["bundle", "create", "--quiet", os.fspath(out.absolute()), *refs, *(f"^{oid}" for oid in beyond)])
+
+    def _complete_merge(self, base: str, ours: str, theirs: str) -> None:
+        """Have what git needs to merge, where the source may lack it."""
+        if not self._partial:
+            return
+        wanted, mine = self.differences(base, theirs), self.differences(base, ours)
+        oids = {oid for change in wanted.values() for oid in (change[1], change[3])}
+        oids.update(change[3] for path, change in mine.items() if path in wanted)
+        if any(not mine[path][3] for path in wanted.keys() & mine.keys()):
+            # Perhaps renamed: then it is one of those that came.
+            oids.update(change[3] for change in mine.values() if not change[1])
+        for _ in self.objects(sorted(oids.difference([""]))):
+            pass
+
+    # What there is
 
     def objects(self, oids: Sequence[str]) -> Iterator[Object]:
         """Yield objects in the order asked for; what a partial clone lacks is fetched at once and comes last.
