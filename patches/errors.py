@@ -208,6 +208,7 @@ class RefusedError(PatchlineError):
         "root-step": "Run as the owner of the folders, or ask the vendor for a policy that allows steps as root.",
         "needs-root": "Run as root.",
         "interpreter": "Steps run only with interpreters that belong to root.",
+        "emergency": "Go on with --accept-emergency, or wait until it is ratified.",
         "irreversible": "Go on with --accept-irreversible, knowing what stays.",
         "plan-changed": "Make a new plan, and look at what is different.",
         "unknown-person": "Add the person first: patchline person add ID --name NAME; or act as another with --as.",

@@ -4,7 +4,7 @@ Each takes an opened site, holds its lock, first finishes or undoes what a crash
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +14,7 @@ from patchline.patches.bundle import Container, NullStore, Store, stage
 from patchline.patches.errors import NotFoundError, RefusedError, RelationError, refuse
 from patchline.patches.manifest import Manifest
 from patchline.patches.site import space, staging
+from patchline.patches.site.emergencies import FACT, Emergencies, hours_of, ratify
 from patchline.patches.site.installation import Installation, Progress, Result, quiet
 from patchline.patches.site.inventory import level_of
 from patchline.patches.site.ledger import Ledger
@@ -40,6 +41,7 @@ class Consent:
     plan: str | None = None
     """Digest of the plan that was reviewed; another one is refused."""
     reference: str | None = None
+    emergencies: Emergencies = field(default_factory=Emergencies)
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,22 @@ def plan_for(site: Site, offered: Iterable[Offered], consent: Consent, context: 
     """Work out what applying would do, reading every byte of the bundles and writing nothing."""
     bundles = [stage(verified, container, NullStore()) for verified, container in offered]
     survey = Survey(site, site.ledger(), context.now, consent.recalled)
-    return plan_apply(survey, [bundle.manifest for bundle in bundles], consent.choices, root_steps=consent.root_steps)
+    return _planned(
+        survey,
+        [bundle.manifest for bundle in bundles],
+        consent,
+        hours_of(bundle.verified for bundle in bundles),
+        context.now,
+    )
+
+
+def _planned(
+    survey: Survey, manifests: list[Manifest], consent: Consent, hours: Mapping[str, int], now: datetime
+) -> Plan:
+    """Work out what applying would do; an emergency whose hours are over is a problem like any other."""
+    plan = plan_apply(survey, manifests, consent.choices, root_steps=consent.root_steps)
+    plan.problems += consent.emergencies.overdue(hours, (layer.manifest for layer, _ in plan.layers), now)
+    return plan
 
 
 def apply(site: Site, offered: Iterable[Offered], consent: Consent, context: Context) -> tuple[Plan, Result]:
@@ -103,10 +120,14 @@ def apply(site: Site, offered: Iterable[Offered], consent: Consent, context: Con
             with finishing(), contextlib.suppress(OSError):  # What stays is cleared by the next command.
                 staging.clear(site)
             raise
+        verified = [verified for verified, _ in offered]
         if plan.empty:
             staging.clear(site)
-            return plan, Result("nothing")
-        return plan, change.installation.execute(plan, survey, _facts(consent))
+            result = Result("nothing")
+        else:
+            result = change.installation.execute(plan, survey, _facts(consent, plan, hours_of(verified)))
+        result.notes += [f"{label} is ratified" for label in ratify(change.installation.ledger, verified, context.now)]
+        return plan, result
 
 
 def _plan_staged(
@@ -116,9 +137,10 @@ def _plan_staged(
 
     def planned(manifests: list[Manifest]) -> tuple[Plan, Survey]:
         survey = Survey(site, change.installation.ledger, context.now, consent.recalled)
-        return plan_apply(survey, manifests, consent.choices, root_steps=consent.root_steps), survey
+        return _planned(survey, manifests, consent, hours, context.now), survey
 
     manifests = [verified.manifest for verified, _ in offered]
+    hours = hours_of(verified for verified, _ in offered)
     change.needs = lambda: space.needs_of_manifests(site, manifests)
     if short := space.missing(change.needs()):
         refuse(planned(manifests)[0].problems or short)  # All problems at once; a full disk is not filled further.
@@ -126,12 +148,17 @@ def _plan_staged(
     bundles = [stage(verified, container, _store(site, verified)) for verified, container in offered]
     plan, survey = planned([bundle.manifest for bundle in bundles])
     _accept(plan, consent)
+    consent.emergencies.require(hours, (layer.manifest for layer, _ in plan.layers))
     change.needs = lambda: space.needs_of_actions(site, plan.actions, plan.between)
     return plan, survey
 
 
-def _facts(consent: Consent) -> dict[str, Any]:
-    return {"reference": consent.reference} if consent.reference else {}
+def _facts(consent: Consent, plan: Plan, hours: Mapping[str, int]) -> dict[str, Any]:
+    facts: dict[str, Any] = {"reference": consent.reference} if consent.reference else {}
+    applied = {layer.manifest.digest for layer, _ in plan.layers}
+    if urgent := {digest: granted for digest, granted in hours.items() if digest in applied}:
+        facts[FACT] = urgent
+    return facts
 
 
 def _store(site: Site, verified: VerifiedManifest) -> Store:
@@ -162,7 +189,7 @@ def rollback(site: Site, target: str, *, to_level: bool, consent: Consent, conte
         if plan.empty:
             return plan, Result("nothing")
         change.needs = lambda: space.needs_of_actions(site, plan.actions, plan.between)
-        return plan, change.installation.execute(plan, survey, _facts(consent))
+        return plan, change.installation.execute(plan, survey, _facts(consent, plan, {}))
 
 
 def _was_meant(recovered: Result, ledger: Ledger, target: str) -> bool:

@@ -1,6 +1,7 @@
 """`patchline-site verify`, `plan`, `apply`, `rollback`, `recover` and `cleanup`: what changes a site, or would."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -14,7 +15,7 @@ from patchline.patches.bundle import Container, NullStore, stage
 from patchline.patches.errors import NotFoundError, RefusedError, UsageError
 from patchline.patches.files import read_file, write_file
 from patchline.patches.limits import LIMITS
-from patchline.patches.site import changing, inventory
+from patchline.patches.site import changing, inventory, known
 from patchline.patches.site.changing import Consent
 from patchline.patches.site.command_options import (
     EXISTING,
@@ -25,11 +26,13 @@ from patchline.patches.site.command_options import (
     stale_option,
     the_site,
 )
+from patchline.patches.site.emergencies import Emergencies
 from patchline.patches.site.installation import Result
+from patchline.patches.site.known import Known
 from patchline.patches.site.ledger import shown
 from patchline.patches.site.offered import opened_bundles
 from patchline.patches.site.plan import Plan
-from patchline.patches.site.state import Site
+from patchline.patches.site.state import Site, locked
 from patchline.patches.situation import Choices
 from patchline.patches.terminal import confirm, example, json_option, json_wanted, note, report, yes_option
 from patchline.patches.trust import Trust
@@ -111,7 +114,36 @@ def _offered(
     with opened_bundles(files, trust, clock(), stale) as offered:
         for warning in dict.fromkeys(text for verified, _ in offered for text in verified.warnings):
             note(f"warning: {warning}")
-        yield list(offered), Consent(root_steps=trust.policy.root_steps, recalled=frozenset(trust.policy.recalls))
+        yield (
+            list(offered),
+            Consent(
+                root_steps=trust.policy.root_steps,
+                recalled=frozenset(trust.policy.recalls),
+                emergencies=Emergencies(first_seen=first_seen(site)),
+            ),
+        )
+
+
+def first_seen(
+    site: Site, offered: Iterable[tuple[VerifiedManifest, Container]] = (), now: datetime | None = None
+) -> Mapping[str, str]:
+    """Return when this site first saw which manifest; those offered are noted as seen now, where they never were."""
+    data = site.read_document(known.NAME)
+    seen = Known() if data is None else Known.parse(data)
+    if now is not None:
+        newer = seen.with_manifests((verified.manifest.digest for verified, _ in offered), now)
+        if newer != seen:
+            with locked(site, now):
+                _keep(site, newer)
+        seen = newer
+    return seen.first_seen
+
+
+def _keep(site: Site, seen: Known) -> None:
+    with contextlib.suppress(FileExistsError):
+        site.disk.mkdir(site.state, known.NAME.rpartition("/")[0])
+        site.disk.sync()
+    site.disk.replace(site.state, known.NAME, seen.as_payload())
 
 
 def _choice_options(command: Any) -> Any:
@@ -195,6 +227,7 @@ def _plan_text(planned: Plan) -> str:
 @click.option("--plan", "plan_file", type=EXISTING, help="Refuse when the plan is another one than this.")
 @_choice_options
 @click.option("--accept-irreversible", is_flag=True, help="Go on although steps cannot be undone.")
+@click.option("--accept-emergency", is_flag=True, help="Go on although it is approved as an emergency only.")
 @click.option("--reference", metavar="TEXT", help="Your change number; kept in the ledger.")
 @stale_option
 @site_options
@@ -205,6 +238,7 @@ def apply(
     state_folder: Path | None,
     stale: datetime | None,
     reference: str | None,
+    accept_emergency: bool,
     accept_irreversible: bool,
     override: tuple[str, ...],
     preserve: tuple[str, ...],
@@ -221,6 +255,7 @@ def apply(
             irreversible=accept_irreversible,
             plan=reviewed,
             reference=reference,
+            emergencies=Emergencies(accept_emergency, first_seen(site, offered, clock())),
         )
         planned, result = changing.apply(site, offered, consent, context())
         _tell(site, planned, result)

@@ -38,6 +38,7 @@ def inventory(root: Path | None, state_folder: Path | None, check: bool) -> None
         lines += [f"    preserved {name}" for name in layer.preserved]
         lines += [f"    kept {name} (.patchline-new beside it)" for name in layer.kept]
         lines += [f"    lost {fix}" for fix in layer.lost]
+        lines += ["    unratified: approved as an emergency only"] if layer.manifest in found.unratified else []
     if found.unfinished:
         lines.append("a change was cut off; `patchline-site recover` finishes or undoes it")
     if check:
@@ -74,6 +75,11 @@ def _done(row: dict[str, Any], ledger: Ledger) -> str:
             return f"{row['operation']} undone ({row['reason']})"
         case "cleanup":
             return f"cleaned up {counted(len(row['transactions']), 'change')}"
+        case "ratified":
+            labels = {layer.manifest: layer.label for layer in ledger.layers}
+            return "ratified " + ", ".join(
+                f"{labels[one]} ({', '.join(row['manifests'][one])})" for one in row["manifests"]
+            )
         case "trust":
             return f"took policy {row['policy']}"
         case other:

@@ -107,12 +107,17 @@ class Drift:
 
 @dataclass
 class Inventory:
-    """What a site has."""
+    """What a site has.
+
+    Attributes:
+        unratified: manifests that were approved as an emergency only.
+    """
 
     site: Site
     level: Level
     layers: list[Layer]
     unfinished: bool
+    unratified: frozenset[str] = frozenset()
     checked: int | None = None
     drift: list[Drift] = field(default_factory=list)
 
@@ -124,7 +129,15 @@ class Inventory:
             "baseline": self.site.baseline,
             "level": self.level.as_document(),
             "unfinished": self.unfinished,
-            "hotfixes": [{**layer.as_document(), "label": layer.label, "applied": layer.time} for layer in self.layers],
+            "hotfixes": [
+                {
+                    **layer.as_document(),
+                    "label": layer.label,
+                    "applied": layer.time,
+                    "unratified": layer.manifest in self.unratified,
+                }
+                for layer in self.layers
+            ],
             "checked": self.checked,
             "drift": [item.as_document() for item in self.drift],
         }
@@ -132,7 +145,8 @@ class Inventory:
 
 def take(site: Site, ledger: Ledger, *, unfinished: bool, check: bool) -> Inventory:
     """Take the inventory; with `check` every managed path is compared, and every path of the baseline's list."""
-    inventory = Inventory(site, site_level(site, ledger), ledger.active, unfinished)
+    unratified = frozenset(layer.manifest for layer in ledger.unratified)
+    inventory = Inventory(site, site_level(site, ledger), ledger.active, unfinished, unratified)
     if check:
         _check(inventory, ledger)
     return inventory

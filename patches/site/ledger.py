@@ -8,7 +8,7 @@
   record, whose digest the row holds.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,6 +71,7 @@ class Layer:
 
     Attributes:
         replaces: digests of the manifests whose layers this one took the place of.
+        emergency: it was approved as an emergency only when it was applied.
         replaced_by: the layer that took the place of this one.
         gone: it was rolled back.
         cleaned: what it replaced was freed; it cannot be rolled back.
@@ -89,6 +90,7 @@ class Layer:
     kept: tuple[str, ...]
     lost: tuple[str, ...]
     time: str
+    emergency: bool = False
     replaced_by: Key | None = None
     gone: bool = False
     cleaned: bool = False
@@ -124,7 +126,9 @@ class Layer:
         }
 
     @classmethod
-    def read(cls, fields: Fields, transaction: str, number: int, time: str) -> "Layer":
+    def read(
+        cls, fields: Fields, transaction: str, number: int, time: str, emergencies: Container[str] = ()
+    ) -> "Layer":
         """Read one layer of an `apply` row."""
         return cls(
             transaction=transaction,
@@ -140,16 +144,22 @@ class Layer:
             kept=fields.texts("kept", limit=5000, most=100_000),
             lost=fields.texts("lost"),
             time=time,
+            emergency=fields.document["manifest"] in emergencies,
         )
 
 
 @dataclass
 class Ledger:
-    """The rows, and the layers they add up to, oldest first."""
+    """The rows, and the layers they add up to, oldest first.
+
+    Attributes:
+        ratified: manifests that were applied as an emergency and approved by the ordinary rules since.
+    """
 
     chain: Chain
     records: Area
     layers: list[Layer] = field(default_factory=list)
+    ratified: set[str] = field(default_factory=set)
     _by_key: dict[Key, Layer] = field(default_factory=dict)
     _digests: dict[str, str] = field(default_factory=dict)
     _changes: dict[str, list[dict[Place, Change]]] = field(default_factory=dict)
@@ -172,6 +182,11 @@ class Ledger:
     def present(self) -> list[Layer]:
         """The layers that were not rolled back, replaced ones included."""
         return [layer for layer in self.layers if not layer.gone]
+
+    @property
+    def unratified(self) -> list[Layer]:
+        """The layers that were approved as an emergency only, and by the ordinary rules not since."""
+        return [layer for layer in self.present if layer.emergency and layer.manifest not in self.ratified]
 
     def outcome(self, transaction: str) -> str | None:
         """Return how a transaction ended: the kind of its row (`apply`, `rollback`, `undone`); None without one."""
@@ -243,6 +258,8 @@ class Ledger:
         elif kind == "rollback":
             for entry in fields.objects("layers", most=100_000):
                 self._take_rollback(entry.text("transaction"), entry.integer("number", 0, 100_000))
+        elif kind == "ratified":
+            self.ratified.update(fields.object("manifests").document)
         elif kind == "cleanup":
             cleaned = frozenset(fields.texts("transactions", most=1_000_000))
             for layer in self.layers:
@@ -251,8 +268,9 @@ class Ledger:
     def _take_apply(self, fields: Fields) -> None:
         transaction, time = fields.text("transaction"), fields.text("time")
         self._digests[transaction] = fields.sha256("record")
+        emergencies = fields.object("emergencies").document if fields.has("emergencies") else {}
         for number, entry in enumerate(fields.objects("layers", most=10_000)):
-            layer = Layer.read(entry, transaction, number, time)
+            layer = Layer.read(entry, transaction, number, time, emergencies)
             for replaced in self.active if layer.replaces else ():
                 if replaced.manifest in layer.replaces:
                     replaced.replaced_by = layer.key

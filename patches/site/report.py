@@ -65,6 +65,7 @@ def _document(inventory: Inventory, trust: Trust, count: dict[str, Any], now: da
                 "preserved": len(layer.preserved),
                 "kept": len(layer.kept),
                 "lost": list(layer.lost),
+                "unratified": layer.manifest in inventory.unratified,
             }
             for layer in inventory.layers
         ],
