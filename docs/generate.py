@@ -9,6 +9,7 @@ import click
 from patchline.patches.errors import PatchlineError
 from patchline.patches.site.commands import patchline_site
 from patchline.releaser.commands.main import patchline
+from patchline.releaser.states import TABLE, Transition
 
 DOCS = Path(__file__).parent
 
@@ -77,7 +78,28 @@ def _help(command: click.Command, parent: click.Context | None) -> str:
     return text
 
 
-PAGES = {"errors.md": errors_page, "commands.md": commands_page}
+STATES = """\
+# The life of a revision
+
+Made from the one table that every step asks (`releaser/states.py`). The database refuses every other change of state.
+"Superseded" is no state: it follows from the relations of what was published later.
+
+| action | from | to | who | what must hold | what is recorded, beside the step and its audit event |
+|---|---|---|---|---|---|
+"""
+
+
+def states_page() -> str:
+    """Return `docs/states.md`, made from the transition table."""
+    return STATES + "".join(_row(row) for row in TABLE)
+
+
+def _row(row: Transition) -> str:
+    who = ", ".join(sorted(row.roles)) or "anybody the register knows"
+    return f"| {row.action} | {row.before or ''} | {row.after} | {who} | {row.holds} | {row.records} |\n"
+
+
+PAGES = {"errors.md": errors_page, "commands.md": commands_page, "states.md": states_page}
 
 
 def main() -> int:

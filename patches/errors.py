@@ -132,6 +132,7 @@ class UsageError(PatchlineError):
         "digests": "The list holds a manifest's SHA-256 on each line, in lower-case hexadecimal.",
         "emergency": "Write ROLE:HOURS:PERSONS, such as duty:24:1.",
         "key-name": "A key's name has letters, digits, dots, dashes and underscores, at most 64.",
+        "hotfix-field": "Correct the option that is named; see --help.",
     }
 
 
@@ -186,6 +187,10 @@ class NotFoundError(PatchlineError):
         "person": "patchline person list shows who is there.",
         "product": "`patchline product list` shows those in the register; `patchline product add` adds one.",
         "baseline": "`patchline baseline list` shows those in the register; `patchline baseline add` adds one.",
+        "registered-hotfix": "patchline hotfix list shows those of the register.",
+        "revision": "patchline hotfix show ID tells its revisions.",
+        "policy": "Take the signed policy in: patchline product policy PRODUCT FILE.",
+        "channel-root": "Sign root and targets, and put them into the channel: patchline channel root.",
     }
 
 
@@ -219,6 +224,19 @@ class RefusedError(PatchlineError):
         "home-exists": "Use it as it is; doctor shows what is missing: patchline doctor. Or name another with --home.",
         "home-not-empty": "Name a folder that is empty or not there yet.",
         "database-rule": "What the database refuses is never right; look at patchline audit export for what happened.",
+        "voted": "Nothing to do: one person has one vote.",
+        "enough": "Nothing to do: publish it, or look with patchline hotfix show ID.",
+        "part-taken": "Somebody who had no part in it must approve.",
+        "disabled-voter": "Somebody else must approve; the policy should no longer name them.",
+        "scope": "Sign again for every customer it is for; patchline hotfix show ID lists them.",
+        "policy-older": "Take the newest policy; an older one is never taken back.",
+        "other-bundle": "Build it for this hotfix, product, baseline and revision, or name the right one.",
+        "not-publishable": "patchline hotfix show ID lists everything that is missing.",
+        "unsigned-evidence": "Write them into the statement (hotfix evidence --statement), then sign it: bundle sign.",
+        "void": "Recall it: what was approved does not just disappear. patchline recall propose --void.",
+        "recall-statement": "patchline hotfix show ID tells what is known of its recalls.",
+        "hotfix-exists": "Choose another id, or leave it out of the list.",
+        "junit": "Give the XML that the test runner wrote.",
     }
 
 
@@ -252,6 +270,9 @@ class StateError(PatchlineError):
         "baseline-exists": "A baseline stays as it was added; a release that differs gets a version of its own.",
         "input-output": "Check the disk and its mount, then run the command again.",
         "hotfix-state": "patchline hotfix show ID tells what may be done with it.",
+        "edited": "Look at it again: somebody else changed it meanwhile.",
+        "open-revision": "Go on with that revision, or abandon it first.",
+        "other-build": "Give the results to the bundle that was tested, or test this one.",
     }
 
 
@@ -265,6 +286,7 @@ class StoreError(StateError):
         "too-large": "Patchline never writes such a file; find out who changed the store.",
         "missing": "Restore the store from its backup; the register knows what must be in it.",
         "other-size": "Restore the file from a backup; the register knows what it must be.",
+        "damaged": "Restore the file from a backup; the register knows what it must be.",
     }
 
 

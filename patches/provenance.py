@@ -4,7 +4,8 @@
 - It repeats product, hotfix, revision and source of the manifest and is refused where they differ.
 - Everything that may differ between two builds of one manifest stands here and not in the manifest: tools, times,
   machine, scan, simulation. None of it decides anything at a site.
-- `build` writes the statement's bytes beside the bundle; `sign` wraps those bytes after checking them.
+- `build` writes the statement's bytes beside the bundle; `sign` wraps those bytes after checking them. Test results of
+  what was built come in between (`with_evidence`), so the builder signs them too.
 """
 
 from collections.abc import Mapping
@@ -12,8 +13,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from patchline.patches import documents
 from patchline.patches.errors import StatementError
 from patchline.patches.fields import Fields
+from patchline.patches.limits import LIMITS
 from patchline.patches.manifest import Manifest
 from patchline.patches.statements import (
     MANIFEST_SUBJECT,
@@ -27,6 +30,8 @@ from patchline.patches.statements import (
 PROVENANCE_TYPE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:patchline:build:v1"
 BUILDER = "urn:patchline:builder:v1"
+TESTS = "tests"
+"""Name of the byproducts that are test results."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,13 @@ class Provenance:
     revision: int
     source: dict[str, Any]
     record: dict[str, Any] = field(compare=False)
+
+    @property
+    def evidence(self) -> frozenset[str]:
+        """Digests of the test results that it names."""
+        details = self.record["runDetails"]
+        found = [item for item in details.get("byproducts", []) if isinstance(item, dict) and item.get("name") == TESTS]
+        return frozenset(str(item["digest"]["sha256"]) for item in found if "sha256" in item.get("digest", {}))
 
     def check_for(self, manifest: Manifest) -> None:
         """Raise StatementError unless this is about that very manifest."""
@@ -189,6 +201,26 @@ def provenance_payload(manifest: Manifest, containers: list[Subject], record: Bu
     payload = encode_statement(subjects, PROVENANCE_TYPE, predicate)
     Provenance.parse(payload, "provenance").check_for(manifest)
     return payload
+
+
+def with_evidence(payload: bytes, results: Mapping[str, Mapping[str, Any]]) -> bytes:
+    """Return a statement that names test results too; those that it names already stay as they are.
+
+    Args:
+        payload: the statement, not signed yet.
+        results: by the SHA-256 of each file of results, what people want to know of it.
+
+    Raises:
+        StatementError: it is no provenance.
+        DocumentError: it is not canonical JSON.
+    """
+    known = Provenance.parse(payload, "the statement").evidence
+    document = documents.decode(payload, what="the statement", limit=LIMITS.sidecar)
+    byproducts = document["predicate"]["runDetails"].setdefault("byproducts", [])
+    for sha256, facts in sorted(results.items()):
+        if sha256 not in known:
+            byproducts.append({"name": TESTS, "digest": {"sha256": sha256}, "annotations": dict(facts)})
+    return documents.encode(document)
 
 
 def _dependencies(manifest: Manifest, record: BuildRecord) -> list[dict[str, Any]]:

@@ -52,7 +52,7 @@ def test_decisions_are_numbered_without_gap_or_twin():
 
 def test_generated_pages_follow_from_the_code():
     assert subprocess.run([sys.executable, ROOT / "docs" / "generate.py", "--check"], check=False).returncode == 0, (
-        "docs/errors.md or docs/commands.md is older than the code; write them anew by: make docs"
+        "docs/errors.md, docs/commands.md or docs/states.md is older than the code; write them anew by: make docs"
     )
 
 

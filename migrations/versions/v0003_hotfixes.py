@@ -147,6 +147,7 @@ def upgrade() -> None:
         "evidence",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("manifest_sha256", sa.String(length=64), nullable=False),
         sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("name", sa.String(length=300), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
@@ -156,7 +157,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["added_by"], ["person.id"], name=op.f("fk_evidence_added_by_person")),
         sa.ForeignKeyConstraint(["revision"], ["revision.id"], name=op.f("fk_evidence_revision_revision")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_evidence")),
-        sa.UniqueConstraint("revision", "sha256", name=op.f("uq_evidence_revision_sha256")),
+        sa.UniqueConstraint(
+            "revision", "manifest_sha256", "sha256", name=op.f("uq_evidence_revision_manifest_sha256_sha256")
+        ),
     )
     op.create_index(op.f("ix_evidence_revision"), "evidence", ["revision"], unique=False)
     op.create_table(

@@ -221,10 +221,12 @@ class Evidence(Base):
     """What speaks for a revision: test results, by what and on which setup."""
 
     __tablename__ = "evidence"
-    __table_args__ = (UniqueConstraint("revision", "sha256"),)
+    __table_args__ = (UniqueConstraint("revision", "manifest_sha256", "sha256"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     revision: Mapped[int] = mapped_column(ForeignKey("revision.id"), index=True)
+    manifest_sha256: Mapped[str] = mapped_column(String(64))
+    """What was tested; a build anew needs tests anew."""
     kind: Mapped[str] = mapped_column(String(32))
     name: Mapped[str] = mapped_column(String(300))
     sha256: Mapped[str] = mapped_column(String(64))
