@@ -85,6 +85,7 @@ class Life:
                     tree_id="c" * 40,
                     files=listed,
                     files_sha256=documents.digest(listed),
+                    container="0" * 64,
                     added=self.now,
                     added_by="rita",
                 )
