@@ -144,6 +144,7 @@ class SettingsError(PatchlineError):
     http_status = 500
     hints: ClassVar[dict[str, str]] = {
         "self-test": "Mend what is named before a hotfix is applied here.",
+        "channel-keys": "Use the keys that root and targets name, or have the root's holders sign others.",
         "store-conditions": "Use a folder, or a store that obeys If-Match and If-None-Match.",
         "server-extra": "Install the vendor's programs too: pip install 'patchline[server]'",
         "cryptography": "Install it: pip install cryptography.",
@@ -215,6 +216,13 @@ class RefusedError(PatchlineError):
         "interpreter": "Steps run only with interpreters that belong to root.",
         "emergency": "Go on with --accept-emergency, or wait until it is ratified.",
         "irreversible": "Go on with --accept-irreversible, knowing what stays.",
+        "channel-older": "Take the newest one; after a restored backup, raise its number above what was published.",
+        "channel-fork": "Give the new one the next number.",
+        "channel-product": "Publish it under its own product.",
+        "channel-client": "Sign the client that is to be published: patchline bundle release does the same for a bundle.",
+        "channel-vanish": "Hold or recall it first: patchline hotfix hold, patchline recall propose.",
+        "channel-replaced": "A published revision stays what it is; publish the next revision.",
+        "channel-full": "Ask the root's holders for new targets with another list, or withdraw what was recalled.",
         "plan-changed": "Make a new plan, and look at what is different.",
         "unknown-person": "Add the person first: patchline person add ID --name NAME; or act as another with --as.",
         "disabled-person": "Somebody else must do it.",
@@ -268,6 +276,10 @@ class StateError(PatchlineError):
         "source-changed": "Run the command again when nobody writes to the file.",
         "product-exists": "`patchline product list` shows it.",
         "baseline-exists": "A baseline stays as it was added; a release that differs gets a version of its own.",
+        "channel-upload": "Upload it again; publishing does so.",
+        "channel-empty": "Make and sign root and targets (patchline trust root), then let the channel take them in.",
+        "channel-rotation": "Take in the same root again; it goes on where it was.",
+        "channel-behind": "Take in the newest root and targets, then raise the versions above what was seen.",
         "input-output": "Check the disk and its mount, then run the command again.",
         "hotfix-state": "patchline hotfix show ID tells what may be done with it.",
         "edited": "Look at it again: somebody else changed it meanwhile.",
@@ -749,6 +761,7 @@ class TrustError(VerificationError):
         "root-older": _NEWEST,
         "root-gap": "Take the roots in between first, one after the other.",
         "root-fork": _FORK,
+        "kit-root": "Make the root of kits with the keys of the newest root: patchline trust root --kit.",
         "root-tree": "A channel and its kits have roots of their own; take the one that belongs here.",
         "policy-signatures": "The holders of the root's targets keys must sign it; after a new root, take both at once.",
         "policy-product": "Root, policy and trust file must be for one product.",
@@ -931,6 +944,7 @@ class LockedError(PatchlineError):
     http_status = 423
     hints: ClassVar[dict[str, str]] = {
         "site": "Wait until it has ended; a holder that died holds nothing.",
+        "channel": "Run the command again; it goes on from what the other one published.",
         "store": "Wait until it has ended, then run the command again; a writer that died holds nothing.",
         "database": "Try again in a moment; nothing was changed.",
     }
@@ -948,6 +962,7 @@ class ExpiredError(PatchlineError):
     hints: ClassVar[dict[str, str]] = {
         "root": "Check this machine's clock; then ask the vendor for the newest root and take it: patchline-site trust FILE.",
         **dict.fromkeys(("timestamp", "snapshot", "targets", "hotfixes", "status"), _STALE),
+        "offline": "The holders of the root's keys must make and sign a newer one: patchline trust root, trust targets.",
         "emergency": "Ask the vendor for the approvals that ratify it, and apply it with those.",
         "recalls": "Fetch, or take a newer kit; --accept-stale-until DATE goes on without, and is recorded.",
     }

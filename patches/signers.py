@@ -8,7 +8,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from patchline.patches import backends
 from patchline.patches.errors import SettingsError, UsageError
@@ -70,11 +70,20 @@ class LocalSigner:
     def _sign(self, data: bytes) -> bytes:
         if self._ed25519 is not None:
             return self._ed25519.sign(data)
-        from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
-        from cryptography.hazmat.primitives.hashes import SHA256
-
         assert self._p256 is not None  # noqa: S101 - one of the two is set
-        return self._p256.sign(data, ECDSA(SHA256()))
+        return self._p256.sign(data, _p256_scheme())
+
+
+def _p256_scheme() -> Any:
+    """Return how P-256 signs: by RFC 6979 (the same signature for the same bytes), which openssl before 3.2 cannot."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    try:
+        return ECDSA(SHA256(), deterministic_signing=True)
+    except UnsupportedAlgorithm:
+        return ECDSA(SHA256())
 
 
 def new_secret(kind: Kind) -> bytes:

@@ -32,6 +32,8 @@ from patchline.patches.root import Root
 from patchline.releaser.stores import Seen, Store
 
 MOST_ROOTS = 256
+KIT_ROOT_FOLDER = "kits"
+"""Where the roots of kits are kept; not among a channel's metadata, where they would make a kit of it."""
 _Signed = TypeVar("_Signed", Targets, Snapshot, Timestamp)
 
 
@@ -168,7 +170,7 @@ def read_published(store: Store) -> Published:
     # The newest root comes first; an earlier one counts only until its `channel root` has been finished.
     for root in reversed(roots):
         signed = _parse(timestamp.data, TIMESTAMP, Timestamp)
-        if _counts(root, TIMESTAMP, signed.metadata):
+        if counts(root, TIMESTAMP, signed.metadata):
             return _read_under(store, root, roots, kit_roots, timestamp, signed)
     raise ChannelError("signatures", "the channel's timestamp was signed by no key that its root names")
 
@@ -196,6 +198,11 @@ def _read_under(
     return Published(roots, kit_roots, delegations, roles, seen, rotating=root is not roots[-1])
 
 
+def kept_kit_root(version: int) -> str:
+    """Return where the channel's store keeps a root of kits."""
+    return f"{KIT_ROOT_FOLDER}/{version}.kit-root.json"
+
+
 def read_roots(store: Store, *, kit: bool) -> tuple[Root, ...]:
     """Read the roots of channel or kits, each following the one before.
 
@@ -204,7 +211,7 @@ def read_roots(store: Store, *, kit: bool) -> tuple[Root, ...]:
     """
     found: list[Root] = []
     for version in range(1, MOST_ROOTS + 1):
-        path = channel.kit_root_file(version) if kit else channel.metadata_file("root", version)
+        path = kept_kit_root(version) if kit else channel.metadata_file("root", version)
         data = store.read(path, channel.MOST_BYTES["root"])
         if data is None:
             break
@@ -246,7 +253,8 @@ def root_part(root: Root) -> Any:
     return Metadata.from_dict(copy.deepcopy(root.document)).signed
 
 
-def _counts(root: Root, role: str, metadata: Metadata[Any]) -> bool:
+def counts(root: Root, role: str, metadata: Metadata[Any]) -> bool:
+    """Tell whether keys of the root that are enough signed a role's metadata."""
     try:
         return bool(root_part(root).get_verification_result(role, metadata.signed_bytes, metadata.signatures))
     except (RepositoryError, ValueError):
@@ -254,7 +262,7 @@ def _counts(root: Root, role: str, metadata: Metadata[Any]) -> bool:
 
 
 def _require(root: Root, role: str, metadata: Metadata[Any]) -> None:
-    if not _counts(root, role, metadata):
+    if not counts(root, role, metadata):
         raise ChannelError("signatures", f"the channel's {role} was not signed by the keys that its root names")
 
 

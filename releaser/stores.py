@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader, RawIOBase
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 from urllib.parse import unquote, urlsplit
@@ -171,6 +172,21 @@ class Store:
         if left:
             raise StoreError("other-size", f"{name} in the store does not have {size} bytes")
 
+    @contextmanager
+    def reader(self, name: str) -> Iterator[BinaryIO]:
+        """Open a file for reading here and there.
+
+        Raises:
+            StoreError: it is not there.
+        """
+        try:
+            with _told(name):
+                raw = _Ranges(obstore.open_reader(self._store, name))
+        except FileNotFoundError:
+            raise StoreError("missing", f"{name} is not in the store") from None
+        with _told(name), BufferedReader(raw, CHUNK) as stream:
+            yield stream
+
     def names(self, prefix: str) -> Iterator[str]:
         """Yield the names below a prefix, which ends at a slash."""
         with _told(prefix):
@@ -315,6 +331,30 @@ class Store:
             sync_folder(folder)
             if folder == self._folder:
                 break
+
+
+class _Ranges(RawIOBase):
+    """The driver's reader as one of Python's."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return int(self._reader.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._reader.tell())
+
+    def readinto(self, buffer: Any, /) -> int:
+        data = bytes(self._reader.read(len(buffer)))
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def _read(file: BinaryIO, hasher: Any) -> Iterator[bytes]:

@@ -1,153 +1,160 @@
-"""A vendor's channel in a folder, and kits of it, honest or not: every role can be made, dated and signed at will."""
+"""A vendor's channel in a folder or in memory, with keys that follow from names, and a customer's eyes on it."""
 
 import shutil
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from io import BytesIO
 from pathlib import Path
-from typing import Any
 
-from tuf.api.metadata import Metadata, MetaFile, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.exceptions import DownloadHTTPError
+from tuf.ngclient import FetcherInterface, Updater
 
-from patchline.patches import channel, documents
-from patchline.patches.channel import HOTFIXES, SNAPSHOT, STATUS, TARGETS, TIMESTAMP
-from patchline.patches.delegations import Delegations
-from patchline.patches.root import Root
-from patchline.patches.tuf_keys import TufSigner
+from patchline.patches import channel as form
+from patchline.patches import documents
+from patchline.patches.recall_list import Held, RecallList
+from patchline.patches.recall_statements import Revision
+from patchline.patches.stored_zip import write_members
 from patchline.releaser import ceremony
+from patchline.releaser.channel import Channel
+from patchline.releaser.channel_roots import Offline, take_in
+from patchline.releaser.channel_writing import OnlineKeys
+from patchline.releaser.stores import Store
 from tests import vendor
+from tests.vendor import NOW, OFFLINE, signer
 
-NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-ONLINE, PUBLISHER, KIT = "online", "publisher", "kit"
-OFFLINE = vendor.OFFLINE
-
-
-def public(name: str):
-    return vendor.signer(name).public
+YEAR = timedelta(days=365)
+NAMES = OFFLINE
 
 
-def make_root(previous: Root | None = None, *, names=OFFLINE, by=None, now=NOW, kit=False, key=None) -> Root:
-    """A root of the channel (or of kits), signed by these offline keys."""
-    role = {"kit": public(key or KIT)} if kit else {"online": public(key or ONLINE)}
-    made = ceremony.make_root([public(name) for name in names], 2, now, previous=previous, **role)
-    for name in names[:2] if by is None else by:
-        made = ceremony.sign_root(made, vendor.signer(name))
-    return made
-
-
-def make_targets(version=1, *, names=OFFLINE, now=NOW, publisher=PUBLISHER, status=ONLINE) -> Delegations:
-    previous = None
-    for _ in range(version):
-        made = ceremony.make_targets([public(publisher)], [public(status)], now, previous=previous)
-        previous = made
-    for name in names[:2]:
-        made = ceremony.sign_targets(made, vendor.signer(name))
-    return made
-
-
-def signed(content: Any, *names: str) -> bytes:
-    """TUF metadata, signed by these keys."""
-    metadata = Metadata(content)
-    for name in names:
-        metadata.sign(TufSigner(vendor.signer(name)), append=True)
-    return documents.encode(metadata.to_dict())
-
-
-@dataclass
-class Channel:
-    """A channel in a folder; `commit` publishes what was put."""
-
-    folder: Path
-    now: datetime = NOW
-    roots: list[Root] = field(default_factory=list)
-    kit_root: Root | None = None
-    targets: Delegations | None = None
-    files: dict[str, bytes] = field(default_factory=dict)
-    versions: dict[str, int] = field(default_factory=dict)
-    keys: dict[str, str] = field(
-        default_factory=lambda: {HOTFIXES: PUBLISHER, STATUS: ONLINE, SNAPSHOT: ONLINE, TIMESTAMP: ONLINE}
+def root(version=1, names=NAMES, online="online", previous=None, signers=None, now=NOW):
+    made = ceremony.make_root(
+        [signer(name).public for name in names], 2, now, online=signer(online).public, previous=previous
     )
-
-    def __post_init__(self) -> None:
-        self.roots = self.roots or [make_root(now=self.now)]
-        self.kit_root = self.kit_root or make_root(kit=True, now=self.now)
-        self.targets = self.targets or make_targets(now=self.now)
-
-    def put(self, name: str, data: bytes) -> None:
-        self.files[name] = data
-
-    def drop(self, name: str) -> None:
-        del self.files[name]
-
-    def commit(self, now: datetime | None = None, *, folder: Path | None = None, kit: bool = False, **changes: Any):
-        """Write everything; `changes` name parts of roles to be made otherwise, as `timestamp_expires`."""
-        now, folder = now or self.now, folder or self.folder
-        if not kit:
-            for role in (HOTFIXES, STATUS, SNAPSHOT, TIMESTAMP):
-                self.versions[role] = self.versions.get(role, 0) + 1
-        for root in self.roots:
-            self.write(folder, channel.metadata_file("root", root.version), documents.encode(root.document))
-        if kit:
-            self.write(folder, channel.kit_root_file(self.kit_root.version), documents.encode(self.kit_root.document))
-        data = documents.encode(self.targets.document)
-        self.write(folder, channel.metadata_file(TARGETS, self.targets.version), data)
-        for role in (HOTFIXES, STATUS):
-            if not kit:
-                self.write_role(folder, role, self.role(role, now), changes)
-            else:
-                path = channel.metadata_file(role, self.versions[role])
-                self.write(folder, path, (self.folder / path).read_bytes())
-        keys = {**self.keys, SNAPSHOT: KIT, TIMESTAMP: KIT} if kit else self.keys
-        meta = {f"{role}.json": MetaFile(self.versions[role]) for role in (HOTFIXES, STATUS)}
-        meta["targets.json"] = MetaFile(self.targets.version)
-        meta.update(changes.get("meta", {}))
-        life = channel.KIT_LIFE if kit else None
-        snapshot = Snapshot(expires=now + (life or channel.LIVES[SNAPSHOT]), version=self.versions[SNAPSHOT], meta=meta)
-        self.write_role(folder, SNAPSHOT, snapshot, changes, keys)
-        told = MetaFile(changes.get("snapshot_version", snapshot.version))
-        timestamp = Timestamp(
-            expires=now + (life or channel.LIVES[TIMESTAMP]), version=self.versions[TIMESTAMP], snapshot_meta=told
-        )
-        self.write_role(folder, TIMESTAMP, timestamp, changes, keys)
-        for name, content in self.files.items():
-            self.write(folder, channel.target_file(name, documents.digest(content)), content)
-
-    def role(self, role: str, now: datetime) -> Targets:
-        listed = {
-            name: TargetFile(len(data), {"sha256": documents.digest(data)}, name)
-            for name, data in self.files.items()
-            if name.startswith(f"{role}/")
-        }
-        return Targets(expires=now + channel.LIVES[role], version=self.versions[role], targets=listed)
-
-    def write_role(self, folder: Path, role: str, content: Any, changes: dict[str, Any], keys=None) -> None:
-        for name in ("expires", "version", "delegations"):
-            if f"{role}_{name}" in changes:
-                setattr(content, name, changes[f"{role}_{name}"])
-        by = changes.get(f"{role}_by", (keys or self.keys)[role])
-        version = changes.get(f"{role}_file", content.version)
-        data = changes.get(f"{role}_bytes") or signed(content, *([by] if isinstance(by, str) else by))
-        self.write(folder, channel.metadata_file(role, version), data)
-
-    def write(self, folder: Path, path: str, data: bytes) -> None:
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data)
-
-    def kit(self, folder: Path, now: datetime | None = None, **changes: Any) -> Path:
-        """Write a kit with everything in it."""
-        self.commit(now, folder=folder, kit=True, **changes)
-        return folder
-
-    def copy(self, folder: Path) -> Path:
-        """Keep the channel as it is now in another folder."""
-        shutil.copytree(self.folder, folder)
-        return folder
-
-    def rotate(self, **changes: Any) -> Root:
-        """Publish a next root."""
-        self.roots.append(make_root(self.roots[-1], now=self.now, **changes))
-        return self.roots[-1]
+    for name in names[:2] if signers is None else signers:
+        made = ceremony.sign_root(made, signer(name))
+    assert made.version == version
+    return made
 
 
-def later(**delta: Any) -> datetime:
-    return NOW + timedelta(**delta)
+def kit_root(names=NAMES, kit="kit", previous=None, signers=None, now=NOW):
+    made = ceremony.make_root(
+        [signer(name).public for name in names], 2, now, kit=signer(kit).public, previous=previous
+    )
+    for name in names[:2] if signers is None else signers:
+        made = ceremony.sign_root(made, signer(name))
+    return made
+
+
+def targets(publisher="online", status="online", previous=None, signers=NAMES[:2], now=NOW):
+    made = ceremony.make_targets([signer(publisher).public], [signer(status).public], now, previous=previous)
+    for name in signers:
+        made = ceremony.sign_targets(made, signer(name))
+    return made
+
+
+@cache
+def ceremony_of(**more):
+    """Root, root of kits and targets of the first ceremony; signing them in pure Python takes its time."""
+    return Offline.of([root(), kit_root(), targets(**more)])
+
+
+def keys(online="online", publisher=None, former=()):
+    key = signer(online)
+    return OnlineKeys(signer(publisher or online), key, key, key, tuple(signer(name) for name in former))
+
+
+def begun(store, now=NOW, **more):
+    """A channel that has taken in the first ceremony's papers."""
+    channel = Channel(store, keys(**more))
+    publisher = {"publisher": more["publisher"]} if "publisher" in more else {}
+    take_in(channel, ceremony_of(**publisher), now)
+    return channel
+
+
+def name(number=1, revision=1):
+    return form.HotfixName("demo", f"HF-2026-{number:04}", revision).target
+
+
+def zip_of(folder: Path, number=1, revision=1, line=b"same", more=b"") -> Path:
+    """A file in the form of a release zip."""
+    bundle = f"HF-2026-{number:04}-r{revision}.hotfix"
+    parts = {"README.txt": b"read me\n", bundle: b"bundle %d" % number}
+    parts |= {f"{bundle}.approvals.jsonl": more, f"{bundle}.sha256": line}
+    path = folder / f"{number}-{revision}-{documents.digest(line + more)[:6]}.zip"
+    with path.open("w+b") as out:
+        write_members(out, [(part, len(data), BytesIO(data)) for part, data in parts.items()])
+    return path
+
+
+def publish(channel, folder, number=1, now=NOW, **more):
+    listed = channel.upload(name(number, more.get("revision", 1)), zip_of(folder, number, **more))
+    with channel.changing(now) as edit:
+        edit.put(listed)
+    return listed
+
+
+def recalls(number=1, held=(), now=NOW):
+    """A recall list that holds hotfixes by their numbers."""
+    entries = [Held(Revision(f"HF-2026-{one:04}", 1, documents.digest(b"%d" % one)), "it bites") for one in held]
+    return RecallList.make("demo", number, now, entries, ()).data
+
+
+def policy(version=1):
+    previous = "0" * 64 if version > 1 else None
+    document = vendor.policy_document(version=version, previous=previous)
+    return documents.encode(vendor.policy_envelope(document).as_document())
+
+
+class StoreFetcher(FetcherInterface):
+    """Fetches from a store, as a web server would serve it."""
+
+    def __init__(self, store: Store):
+        self.store, self.fetched = store, []
+
+    def _fetch(self, url):
+        path = url.removeprefix("http://channel/")
+        data = self.store.read(path, 1 << 30)
+        if data is None:
+            raise DownloadHTTPError(path, 404)
+        self.fetched.append(path)
+        yield data
+
+
+def updater(store, folder: Path, bootstrap=None, at: datetime = NOW) -> Updater:
+    """python-tuf's own client, as it is, at a time of ours; metadata is kept in the folder."""
+    found = Updater(
+        str(folder),
+        "http://channel/metadata/",
+        target_dir=str(folder),
+        target_base_url="http://channel/targets/",
+        fetcher=StoreFetcher(store),
+        bootstrap=documents.encode((bootstrap or root()).document),
+    )
+    found._trusted_set.reference_time = at.astimezone(UTC)
+    return found
+
+
+def seen_by_tuf(store, folder: Path, *names, at: datetime = NOW, bootstrap=None) -> dict[str, bytes | None]:
+    """What python-tuf's own client takes from the channel."""
+    folder.mkdir(exist_ok=True)
+    client = updater(store, folder, bootstrap, at)
+    client.refresh()
+    found = {}
+    for one in names:
+        info = client.get_targetinfo(one)
+        if info is not None:
+            path = folder / "target"
+            client.download_target(info, str(path))
+            found[one] = path.read_bytes()
+        else:
+            found[one] = None
+    return found
+
+
+def copy_of(store_folder: Path, to: Path) -> Store:
+    shutil.copytree(store_folder, to)
+    return Store.of_folder(to)
+
+
+def listed_names(store) -> set[str]:
+    return set(Channel(store, keys()).published().targets)
