@@ -21,7 +21,7 @@ from patchline.releaser import approvals, bundles, hotfixes, intake, policies, s
 from patchline.releaser.bundle_files import BundleFile, read_bundle
 from patchline.releaser.register import Register
 from patchline.releaser.stores import Store
-from patchline.releaser.tables.catalogue import Baseline, Product
+from patchline.releaser.tables.catalogue import Baseline, Container, Product
 from patchline.releaser.tables.hotfixes import Hotfix, Revision
 from tests import vendor
 from tests.registers import NOW
@@ -74,7 +74,10 @@ class Life:
     def add_baseline(self, label: str, files: dict[str, bytes] = FILES) -> None:
         states = {path: read_state(Fields(file_state(data), "file", ManifestError)) for path, data in files.items()}
         listed = baseline_list("demo", label, {"app": states})
+        container = int(documents.digest(listed)[:7], 16)
         with self.register.database.write() as session:
+            session.add(Container(id=container, sha256=documents.digest(listed), entries=len(files)))
+            session.flush()
             session.add(
                 Baseline(
                     product="demo",
@@ -85,7 +88,7 @@ class Life:
                     tree_id="c" * 40,
                     files=listed,
                     files_sha256=documents.digest(listed),
-                    container="0" * 64,
+                    container=container,
                     added=self.now,
                     added_by="rita",
                 )
