@@ -146,6 +146,7 @@ class SettingsError(PatchlineError):
         "self-test": "Mend what is named before a hotfix is applied here.",
         "channel-keys": "Use the keys that root and targets name, or have the root's holders sign others.",
         "store-conditions": "Use a folder, or a store that obeys If-Match and If-None-Match.",
+        "unknown-signatures": "If you did not sign it, say so at once: the key must be revoked. Else: --accept.",
         "server-extra": "Install the vendor's programs too: pip install 'patchline[server]'",
         "cryptography": "Install it: pip install cryptography.",
         "site-signing": "Install the Python package cryptography, or openssl as /usr/bin/openssl.",

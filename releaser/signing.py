@@ -3,7 +3,7 @@
 The bundle is read whole and checked before any key is used; nothing is taken from a server. Sidecars lie beside the
 bundle and are named after it; they are replaced atomically, and lines of others are kept.
 
-For `patchline bundle sign|approve|release`: the command opens the key with `signers.open_signer` and calls one of
+For `patchline bundle sign|approve|release`: the command opens the key with `own_signatures.open_own` and calls one of
 `sign_provenance`, `approve`, `release`.
 """
 

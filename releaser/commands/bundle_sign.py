@@ -7,14 +7,14 @@ import click
 
 from patchline.patches.errors import BuildError, UsageError
 from patchline.patches.identifiers import fingerprint
-from patchline.patches.passphrases import passphrase_for, passphrase_option
+from patchline.patches.passphrases import passphrase_option
 from patchline.patches.release_zip import RELEASE_LINE
 from patchline.patches.rules import MOST_HOURS
-from patchline.patches.signers import open_signer
 from patchline.patches.terminal import confirm, example, json_option, note, report, yes_option
 from patchline.patches.wording import counted
 from patchline.releaser import signing
 from patchline.releaser.bundle_files import BundleFile, read_bundle
+from patchline.releaser.own_signatures import open_own
 from patchline.releaser.people import read_people
 from patchline.releaser.rebuilding import Reproduction, Scripts, rebuild
 from patchline.releaser.summary import summary_text
@@ -30,7 +30,7 @@ FILE = click.Path(path_type=Path)
 @json_option
 def sign(file: Path, name: str) -> None:
     """Sign the statement of a build, after checking it against the file."""
-    sidecar = signing.sign_provenance(file, open_signer(name, passphrase_for))
+    sidecar = signing.sign_provenance(file, open_own(name))
     report({"bundle": str(file), "provenance": str(sidecar)}, f"{sidecar} signed with {name}")
 
 
@@ -81,7 +81,7 @@ def approve(
         raise UsageError("declined", "nothing was signed")
     sidecar = signing.approve(
         found,
-        open_signer(name, passphrase_for),
+        open_own(name),
         trust,
         datetime.now(UTC),
         scope=frozenset(scopes) or None,
@@ -118,7 +118,7 @@ def release(file: Path, name: str, trust_file: Path) -> None:
     """Count the approvals as a site would, then sign the file's digest for openssl."""
     trust = read_trust(trust_file)
     found = read_bundle(file)
-    verified = signing.release(found, open_signer(name, passphrase_for), trust, datetime.now(UTC))
+    verified = signing.release(found, open_own(name), trust, datetime.now(UTC))
     line = found.beside(RELEASE_LINE)
     persons = sorted(approval.person for approval in verified.approvals)
     document = {"bundle": str(file), "manifest": found.manifest.digest, "release": str(line), "approved_by": persons}

@@ -12,8 +12,9 @@ from patchline.patches.files import write_file
 from patchline.patches.keys import Kind, PublicKey
 from patchline.patches.passphrases import passphrase_for, passphrase_option
 from patchline.patches.policy import Custody
-from patchline.patches.signers import keys_folder, open_signer
+from patchline.patches.signers import keys_folder
 from patchline.patches.terminal import example, json_option, report
+from patchline.releaser.own_signatures import open_own
 from patchline.releaser.trust_files import read_public
 
 
@@ -99,7 +100,7 @@ def enrol(name: str, person: str, custody: str, out: Path) -> None:
     """Say whose key it is, signed by the key itself, for those who make the policy."""
     if not identifiers.PERSON.fullmatch(person):
         raise UsageError("person-id", f"{person!r} is no id of a person")
-    signer = open_signer(name, passphrase_for)
+    signer = open_own(name)
     enrolment = Enrolment(person, signer.public, Custody(custody))
     write_file(out, documents.encode(enrolment.signed(signer).as_document()) + b"\n")
     document = {**_document(signer.public), "person": person, "custody": custody, "file": str(out)}

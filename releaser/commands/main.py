@@ -18,6 +18,7 @@ _COMMANDS = {
     "product": Lazy("patchline.releaser.commands.product", "product", "Add and list products."),
     "baseline": Lazy("patchline.releaser.commands.baseline", "baseline", "Add, list and show released baselines."),
     "contains": Lazy("patchline.releaser.commands.contains", "contains", "Find a file or component in all baselines."),
+    "approvals": Lazy("patchline.releaser.commands.approvals", "approvals", "See what was signed in your name."),
     "recall": Lazy("patchline.releaser.commands.recall", "recall", "Recall a hotfix, or take its recall back."),
 }
 

@@ -9,15 +9,15 @@ import click
 from patchline.patches.errors import NotFoundError, UsageError
 from patchline.patches.identifiers import HOTFIX
 from patchline.patches.manifest import Manifest
-from patchline.patches.passphrases import passphrase_for, passphrase_option
+from patchline.patches.passphrases import passphrase_option
 from patchline.patches.recall_list import Entry
 from patchline.patches.recall_statements import Recall, Reinstatement
-from patchline.patches.signers import open_signer
 from patchline.patches.terminal import confirm as ask_yes
 from patchline.patches.terminal import example, json_option, note, report, yes_option
 from patchline.patches.trust import Trust
 from patchline.releaser import recalling
 from patchline.releaser.bundle_files import read_manifest
+from patchline.releaser.own_signatures import open_own
 from patchline.releaser.recalling import RecallFile, read_recall_file
 from patchline.releaser.trust_files import read_trust
 
@@ -58,7 +58,7 @@ def propose(
     _agree(f"Recall {manifest.label} for good?")
     made = recalling.propose(
         manifest,
-        open_signer(name, passphrase_for),
+        open_own(name),
         trust,
         datetime.now(UTC),
         reason=reason,
@@ -92,7 +92,7 @@ def confirm(file: Path, bundle: Path | None, name: str, trust_file: Path) -> Non
         note("\n".join(recalling.manifest_words(manifest)))
     verb = "Recall" if isinstance(found.statement, Recall) else "Give free again"
     _agree(f"{verb} {found.statement.revision.label}?")
-    signed = recalling.confirm(found, open_signer(name, passphrase_for), trust, datetime.now(UTC), manifest)
+    signed = recalling.confirm(found, open_own(name), trust, datetime.now(UTC), manifest)
     _report(signed, trust, manifest)
 
 
@@ -128,7 +128,7 @@ def reinstate(files: tuple[Path, ...], bundle: Path, reason: str, name: str, tru
     made = recalling.reinstate(
         manifest,
         Entry(recalls[0].statement.revision, envelopes),
-        open_signer(name, passphrase_for),
+        open_own(name),
         trust,
         datetime.now(UTC),
         reason=reason,

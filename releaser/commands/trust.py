@@ -13,15 +13,16 @@ from patchline.patches.delegations import Delegations
 from patchline.patches.errors import TrustError
 from patchline.patches.files import read_file, write_file
 from patchline.patches.limits import LIMITS
-from patchline.patches.passphrases import passphrase_for, passphrase_option
+from patchline.patches.passphrases import passphrase_option
 from patchline.patches.root import Root
-from patchline.patches.signers import Signer, keys_folder, open_signer
+from patchline.patches.signers import Signer, keys_folder
 from patchline.patches.terminal import ask, example, json_option, report, yes_option
 from patchline.patches.trust import Trust, trust_document
 from patchline.patches.wording import counted
 from patchline.releaser import ceremony, confirmations, trust_words
 from patchline.releaser.commands.trust_policy import policy
 from patchline.releaser.commands.trust_report import report_trust, trust_file_document
+from patchline.releaser.own_signatures import open_own
 from patchline.releaser.trust_files import (
     PolicyFile,
     TrustFile,
@@ -115,7 +116,7 @@ def sign(file: Path, name: str, fingerprints: tuple[str, ...]) -> None:
     found = read_trust_file(file)
     if isinstance(found, Trust):
         raise TrustError("unknown-document", f"{file} is a trust file; root and policy in it are signed, not the file")
-    signer = open_signer(name, passphrase_for)
+    signer = open_own(name)
     new = confirmations.confirm(_uses(found), signer.public, keys_folder(), fingerprints, _asker())
     signed = _sign(found, signer)
     write_file(file, documents.encode(trust_file_document(signed)), overwrite=True)
