@@ -13,6 +13,7 @@ ROOT = re.compile(r"[a-z][a-z0-9-]{0,31}")
 PERSON = re.compile(r"[a-z][a-z0-9._-]{0,63}")
 CONTRIBUTOR = re.compile(r"[a-z][a-z0-9._-]{0,63}|unknown:[0-9a-f]{64}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
+CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,}")
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

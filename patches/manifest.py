@@ -56,7 +56,7 @@ KNOWN_KEYS = frozenset(
     ]
 )
 _CLIENT = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
-_CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,}")
+
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _STEP = re.compile(r"[a-z][a-z0-9-]{0,63}")
 _GUIDANCE = re.compile(
@@ -389,7 +389,7 @@ def _read_fix(fields: Fields) -> Fix:
         symptom=fields.optional_text("symptom"),
         cause=fields.optional_text("cause"),
         resolution=fields.optional_text("resolution"),
-        cve=fields.texts("cve", most=1000, pattern=_CVE) if fields.has("cve") else (),
+        cve=fields.texts("cve", most=1000, pattern=identifiers.CVE) if fields.has("cve") else (),
         kb=fields.optional_text("kb", limit=1000, lines=False),
         component=fields.optional_text("component", limit=300, lines=False),
     )

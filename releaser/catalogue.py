@@ -20,10 +20,14 @@ from patchline.releaser.baselines import CommitFiles, listed
 from patchline.releaser.contents import Indexed, index, store
 from patchline.releaser.git_store import GitStore, Point
 from patchline.releaser.home import mirror_folder
+from patchline.releaser.persons import require_role
 from patchline.releaser.register import Change, Register
 from patchline.releaser.tables.catalogue import Baseline, Product
+from patchline.releaser.tables.people import Role
 from patchline.releaser.trees import Roots
 
+MAKERS = (Role.ENGINEER, Role.RELEASE_MANAGER)
+"""Who may add to the catalogue."""
 BUILT = "built:"
 """Stands before the paths of artefacts in the index of a baseline whose files are those of a commit."""
 
@@ -41,9 +45,11 @@ def add_product(change: Change, identifier: str, name: str | None, repository: P
         repository: where its code lies on this machine, unless said otherwise.
 
     Raises:
+        RefusedError: who acts may not.
         StateError: it is there.
         UsageError: this is no product's id.
     """
+    require_role(change.session, change.by, *MAKERS)
     if not identifiers.PRODUCT.fullmatch(identifier):
         raise UsageError("options", f"{identifier!r} is no product's id: letters, digits, dots, dashes, underscores")
     if change.session.get(Product, identifier) is not None:
@@ -116,12 +122,14 @@ def add_baseline(register: Register, release: Release, by: str, now: datetime, b
     The archives come into the register before the baseline does; when it is cut off, a second try goes on there.
 
     Raises:
+        RefusedError: who acts may not.
         StateError: it is there.
         GitError: the tag is not there, moved, or the commit cannot be read.
         BuildError: a name in it cannot be carried.
     """
     _check(release)
     with register.read() as session:
+        require_role(session, by, *MAKERS)
         _check_free(session, release)
         repository = release.repository or _repository(the_product(session, release.product))
     roots = Roots(release.roots or {"app": ""})

@@ -9,12 +9,14 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
 
 from patchline.releaser.database import Database, sqlite_url
 from patchline.releaser.register import Register, opened
@@ -123,3 +125,16 @@ def register(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Registe
     home = make_home(request.param, tmp_path / "home")
     with opened(home) as found:
         yield found
+
+
+@contextmanager
+def statements(register: Register) -> Iterator[list[str]]:
+    """Yield the list of statements that the database is asked within the block."""
+    said: list[str] = []
+
+    def listen(*of: Any) -> None:
+        said.extend([of[2]] if not of[2].startswith("BEGIN") else [])
+
+    event.listen(register.database.engine, "before_cursor_execute", listen)
+    yield said
+    event.remove(register.database.engine, "before_cursor_execute", listen)

@@ -17,6 +17,9 @@ _COMMANDS = {
     "bundle": Lazy("patchline.releaser.commands.bundle", "bundle", "Build, sign, approve and compare bundles."),
     "product": Lazy("patchline.releaser.commands.product", "product", "Add and list products."),
     "baseline": Lazy("patchline.releaser.commands.baseline", "baseline", "Add, list and show released baselines."),
+    "issue": Lazy(
+        "patchline.releaser.commands.issue", "issue", "Say which baselines are affected, and see what is fixed."
+    ),
     "contains": Lazy("patchline.releaser.commands.contains", "contains", "Find a file or component in all baselines."),
     "approvals": Lazy("patchline.releaser.commands.approvals", "approvals", "See what was signed in your name."),
     "recall": Lazy("patchline.releaser.commands.recall", "recall", "Recall a hotfix, or take its recall back."),

@@ -72,3 +72,22 @@ def test_baseline_that_cannot_be_added_is_refused_with_a_hint(shop, arguments, c
     refused = patchline(shop, "baseline", "add", *arguments, expect=code)
     assert "hint: " in refused.err
     assert len(patchline(shop, "baseline", "list", "--json").document) == 3
+
+
+def test_log4j_day_is_one_line_and_every_baseline_has_an_answer(shop):
+    added = patchline(
+        shop, "issue", "add", "CVE-2021-44228", "--product", "shop", "--title", "Code from log lines runs",
+        "--severity", "critical", "--from-contains", "log4j-core", "--version", "2.1[0-4].*",
+        "--workaround", "Remove JndiLookup.class", "--json",
+    ).document  # fmt: skip
+    assert added["cve"] == ["CVE-2021-44228"] and added["unsolved"] == 2 and added["fixed"] == 0
+    assert [row["standing"] for row in added["baselines"]] == ["investigating", "no fix yet", "no fix yet"]
+    text = patchline(
+        shop, "issue", "mark", "CVE-2021-44228", "--not-affected", "4.2=mended upstream", "--affects", "4.0"
+    ).out
+    assert "workaround  Remove JndiLookup.class" in text and "4.2  not affected             mended upstream" in text
+    assert "critical  shop  2 baselines unsolved, 0 fixed" in patchline(shop, "issue", "list").out
+    assert patchline(shop, "issue", "show", "CVE-2021-44228", "--json").document["baselines"][2]["reason"] is None
+    patchline(shop, "issue", "show", "BUG-1", expect=11)
+    patchline(shop, "issue", "mark", "CVE-2021-44228", "--not-affected", "4.1", expect=2)
+    patchline(shop, "issue", "mark", "CVE-2021-44228", "--affects", "9", expect=11)

@@ -1,11 +1,10 @@
 import hashlib
 import io
 import zipfile
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from patchline.patches.errors import PatchlineError
 from patchline.releaser import contains as asking
@@ -14,7 +13,7 @@ from patchline.releaser.catalogue import Release, add_baseline, add_product, lis
 from patchline.releaser.components import component_of, place_of, stem_of, version_of
 from patchline.releaser.tables.catalogue import Container, Content
 from tests import archives
-from tests.registers import NOW
+from tests.registers import NOW, statements
 from tests.repositories import Repository
 
 
@@ -53,18 +52,6 @@ def listed(data, bounds=BOUNDS):
         known.__contains__, lambda one: (found.append(one), known.setdefault(one.sha256)), bounds=bounds
     ).read(io.BytesIO(data), hashlib.sha256(data).hexdigest())
     return {one.sha256: one for one in found}[hashlib.sha256(data).hexdigest()], found
-
-
-@contextmanager
-def statements(register):
-    said = []
-
-    def listen(*of):
-        said.extend([of[2]] if not of[2].startswith("BEGIN") else [])
-
-    event.listen(register.database.engine, "before_cursor_execute", listen)
-    yield said
-    event.remove(register.database.engine, "before_cursor_execute", listen)
 
 
 # What people ask for on the first morning
