@@ -328,7 +328,8 @@ class Installation:
     def _back(self, steps: list[tuple[Manifest, Step]], error: PatchlineError | OSError) -> None:
         reason = error.code if isinstance(error, PatchlineError) else "disk"
         try:
-            staging.clear(self.site)  # Makes room for the rows to come.
+            with contextlib.suppress(OSError):  # It only makes room for the rows to come; tidying comes at the end.
+                staging.clear(self.site)
             self.journal.record("backward", reason=reason)
             self._undo(steps, reason)
         except (PatchlineError, OSError) as worse:
