@@ -7,6 +7,7 @@
 - Colour only on a terminal. Nothing asks when stdin is not a terminal.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -31,6 +32,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any] | click.Command)
 _JSON = "patchline.json"
 _YES = "patchline.yes"
 _BROKEN_PIPE = 141
+_MANY_OBJECTS = 50_000
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 # C0 and C1 controls but tab and line feed, and what reorders text; colours as `click.style` writes them may stay.
@@ -195,6 +197,7 @@ def run(program: click.Command, arguments: Sequence[str] | None = None) -> int:
         arguments: without the program's name; those of this process by default.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    _collect_seldom()
     _never_fail_to_encode(sys.stdout, sys.stderr)
     try:
         with stoppable(), showing_progress():
@@ -289,6 +292,12 @@ def _reader_gone() -> int:
 
 def _nowhere() -> TextIO:
     return open(os.devnull, "w")  # noqa: PTH123 (Python flushes it at exit)
+
+
+def _collect_seldom() -> None:
+    """Have the collector of cycles leave alone what was imported, and what soon goes by itself."""
+    gc.freeze()
+    gc.set_threshold(_MANY_OBJECTS)
 
 
 def _never_fail_to_encode(*streams: TextIO) -> None:

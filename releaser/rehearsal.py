@@ -22,7 +22,7 @@ from patchline.patches.site.area import Area
 from patchline.patches.site.disk import Disk
 from patchline.patches.site.installation import Installation
 from patchline.patches.site.plan import plan_apply, plan_rollback
-from patchline.patches.site.staging import SiteStore
+from patchline.patches.site.staging import SiteStore, Stamps
 from patchline.patches.site.survey import Survey
 from patchline.patches.situation import Choices
 
@@ -65,11 +65,12 @@ def _try_roots(bundle: Path, folder: Path, roots: Mapping[str, Path], now: datet
         disk = _Fast()
         creating.create(new, folder, disk, now)
         with state.opened(next(iter(roots.values())), folder, disk) as site, state.locked(site, now):
-            container.read_payload(whole, SiteStore(site, tried))
+            staged: Stamps = {}
+            container.read_payload(whole, SiteStore(site, tried, staged))
             installation = Installation(site, now)
             survey = Survey(site, installation.ledger, now)
             plan = plan_apply(survey, [tried], Choices(), root_steps=False)
-            installation.execute(plan, survey, {})
+            installation.execute(plan, survey, {}, staged)
             _check_applied(tried, before, {name: snapshot(path) for name, path in roots.items()})
             survey = Survey(site, installation.ledger, now)
             keys = [(layer.transaction, layer.number) for layer in installation.ledger.active]

@@ -214,7 +214,7 @@ class End:
     def of(cls, world: World) -> "End":
         found = world.inventory()
         with world.opened() as site:
-            needed = Installation(site, world.now).needed_objects()
+            needed = site.ledger().needed_objects()
             paths = {digest: site.roots[root].path / OBJECTS / digest for root, digest in needed}
             good = {name for name, path in paths.items() if path.exists() and sha256(path.read_bytes()) == name}
         return cls(world.tree(), found.level.label, tuple(str(item) for item in found.drift), frozenset(good))

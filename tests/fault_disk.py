@@ -71,7 +71,11 @@ class FaultDisk(Disk):
         self._stop_at, self._half, self._fail = stop_at, half, fail
         self._count = 0
 
-    def step(self, name: str, area: Area, path: str, other: Place | None = None, data: bytes = b"") -> None:
+    def step(
+        self, name: str, area: Area, path: str, other: Place | None = None, data: bytes | Attributes = b""
+    ) -> None:
+        if isinstance(data, Attributes):
+            data = documents.encode(data.as_document())
         number, self._count = self._count, self._count + 1
         if self._stop_at is not None and number >= self._stop_at:
             if number == self._stop_at and self._half and name in ("write", "append"):

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from patchline.patches.site.area import Area
+from patchline.patches.site.area import Area, Attributes
 from patchline.patches.site.disk import Disk, Place
 from tests.crash_scenes import SCENES, Trial
 from tests.fault_disk import write_out
@@ -27,7 +27,9 @@ class DeadlyDisk(Disk):
         super().__init__()
         self._left = last
 
-    def step(self, name: str, area: Area, path: str, other: Place | None = None, data: bytes = b"") -> None:
+    def step(
+        self, name: str, area: Area, path: str, other: Place | None = None, data: bytes | Attributes = b""
+    ) -> None:
         if self._left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         self._left -= 1

@@ -11,12 +11,11 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from patchline.patches.errors import InstallationError
 from patchline.patches.fields import Fields
@@ -32,6 +31,9 @@ NEW, SAVED = ".patchline-new", ".patchline-saved"
 _ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _LONGEST = 255
 """Bytes of a name."""
+Stamp = tuple[int, int, int]
+"""Inode, size and time of change (nanoseconds) of a file: the same stamp means the same content."""
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,7 @@ class Found:
     attributes: Attributes | None = None
     problem: str | None = None
     links: int = 1
-    stamp: tuple[int, int, int] | None = None
-    """Inode, size and time of change (nanoseconds) of a file: the same stamp means the same content."""
+    stamp: Stamp | None = None
 
 
 NOTHING = Found(ABSENT)
@@ -85,12 +86,29 @@ class Identity:
     inode: int
 
 
+class _Opened(Generic[_Value]):
+    """What a `with` block is given, and the descriptor that is closed after it; several of these for each file."""
+
+    __slots__ = ("_descriptor", "_value")
+
+    def __init__(self, value: _Value, descriptor: int | None) -> None:
+        self._value, self._descriptor = value, descriptor
+
+    def __enter__(self) -> _Value:
+        return self._value
+
+    def __exit__(self, *_: object) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+
+
 class Area:
     """An opened folder below which a site acts.
 
     Attributes:
         path: where it was opened; for messages only.
         identity: which folder it is.
+        device: number of its file system, until the next restart.
     """
 
     def __init__(self, path: Path, follow: dict[str, "Identity"] | None = None) -> None:
@@ -102,6 +120,7 @@ class Area:
         except OSError as error:
             raise InstallationError("folder", f"cannot open {path}: {error.strerror}") from None
         self.identity = identify(self.descriptor)
+        self.device = os.fstat(self.descriptor).st_dev
         self._held: dict[str, int] = {}
 
     def close(self) -> None:
@@ -120,27 +139,29 @@ class Area:
         with self.folder(path) as descriptor:
             self._held.setdefault(path, descriptor if path in self._held else os.dup(descriptor))
 
-    @contextmanager
-    def folder(self, path: str) -> Iterator[int]:
-        """Open the folder at a path below the area, `""` being the area itself; yields its descriptor.
+    def folder(self, path: str) -> _Opened[int]:
+        """Open the folder at a path below the area, `""` being the area itself; gives a `with` block its descriptor.
 
         Raises:
             OSError: ELOOP for a link on the way, ENOENT or ENOTDIR where there is no such folder.
         """
+        descriptor, ours = self._walk(path)
+        return _Opened(descriptor, ours)
+
+    def _walk(self, path: str) -> tuple[int, int | None]:
+        """Return a folder's descriptor, and the same again when it was opened for this and is to be closed."""
         if not path or path in self._held:
-            yield self._held[path] if path else self.descriptor
-            return
+            return (self._held[path] if path else self.descriptor), None
         descriptor, walked = self.descriptor, ""
-        try:
-            for part in path.split("/"):
-                walked = f"{walked}/{part}" if walked else part
-                above, descriptor = descriptor, self._enter(descriptor, part, walked)
+        for part in path.split("/"):
+            walked = f"{walked}/{part}" if walked else part
+            above = descriptor
+            try:
+                descriptor = self._enter(above, part, walked)
+            finally:
                 if above != self.descriptor:
                     os.close(above)
-            yield descriptor
-        finally:
-            if descriptor != self.descriptor:
-                os.close(descriptor)
+        return descriptor, descriptor
 
     def _enter(self, descriptor: int, part: str, walked: str) -> int:
         if walked not in self._follow:
@@ -156,12 +177,15 @@ class Area:
             raise OSError(errno.ELOOP, "a recorded link leads elsewhere now", walked)
         return below
 
-    @contextmanager
-    def parent(self, path: str) -> Iterator[tuple[int, str]]:
-        """Open the folder that holds a path; yields its descriptor and the last component."""
+    def parent(self, path: str) -> _Opened[tuple[int, str]]:
+        """Open the folder that holds a path; gives a `with` block its descriptor and the last component.
+
+        Raises:
+            OSError: as for `folder`.
+        """
         above, _, name = path.rpartition("/")
-        with self.folder(above) as descriptor:
-            yield descriptor, name
+        descriptor, ours = self._walk(above)
+        return _Opened((descriptor, name), ours)
 
     def look(self, path: str, *, content: bool = True, managed: Callable[[str], bool] | None = None) -> Found:
         """Tell what stands at a path.
@@ -226,15 +250,24 @@ class Area:
             raise InstallationError("state", f"{self.path / path} has more than {limit} bytes")
         return data
 
-    @contextmanager
-    def open(self, path: str) -> Iterator[int]:
-        """Open a regular file for reading; yields its descriptor."""
+    def open(self, path: str) -> _Opened[int]:
+        """Open a regular file for reading; gives a `with` block its descriptor."""
         with self.parent(path) as (descriptor, name):
             handle = os.open(name, _FILE, dir_fd=descriptor)
+        return _Opened(handle, handle)
+
+    def status(self, path: str) -> os.stat_result | None:
+        """Return what `lstat` tells of a path, which is cheaper than a look; None where nothing can be seen."""
         try:
-            yield handle
-        finally:
-            os.close(handle)
+            with self.parent(path) as (descriptor, name):
+                return os.lstat(name, dir_fd=descriptor)
+        except OSError:
+            return None
+
+    def stamp(self, path: str) -> Stamp | None:
+        """Return the stamp of a regular file; None where there is none."""
+        status = self.status(path)
+        return stamp(status) if status is not None and stat.S_ISREG(status.st_mode) else None
 
 
 def beside(path: str, suffix: str, number: int = 1) -> str:
@@ -280,11 +313,16 @@ def _look_inside(handle: int, content: bool) -> Found:
     if stat.S_ISDIR(status.st_mode):
         return Found(Folder(), read_attributes(handle))
     sha256, size = hash_file(handle) if content else ("", status.st_size)
-    state = File(sha256, size, bool(status.st_mode & 0o100))
+    state = File(sha256, size, is_executable(status))
     return Found(state, read_attributes(handle), links=status.st_nlink, stamp=stamp(status))
 
 
-def stamp(status: os.stat_result) -> tuple[int, int, int]:
+def is_executable(status: os.stat_result) -> bool:
+    """Tell whether a file's owner may execute it."""
+    return bool(status.st_mode & 0o100)
+
+
+def stamp(status: os.stat_result) -> Stamp:
     """Return what changes whenever a file's content does."""
     return status.st_ino, status.st_size, status.st_mtime_ns
 

@@ -52,6 +52,13 @@ class Chain:
         """Return the bytes of a new file with one row."""
         return _line(name, row, START, secret)[1]
 
+    def start(self, row: dict[str, Any]) -> None:
+        """Put a new file with one row in the place of this one, durably; until then the old one stands."""
+        digits, line = _line(self._path, row, START, self._secret)
+        self._disk.replace(self._area, self._path, line)
+        self.rows, self.heads, self._size, self._torn = [], [], 0, False
+        self._add(row, digits, len(line))
+
     def append(self, row: dict[str, Any]) -> None:
         """Add a row, durably.
 

@@ -114,8 +114,9 @@ def apply(site: Site, offered: Iterable[Offered], consent: Consent, context: Con
     """
     offered = list(offered)
     with _changing(site, context) as change:
+        staged: staging.Stamps = {}
         try:
-            plan, survey = _plan_staged(site, offered, consent, context, change)
+            plan, survey = _plan_staged(site, offered, consent, context, change, staged)
         except BaseException:
             with finishing(), contextlib.suppress(OSError):  # What stays is cleared by the next command.
                 staging.clear(site)
@@ -125,15 +126,20 @@ def apply(site: Site, offered: Iterable[Offered], consent: Consent, context: Con
             staging.clear(site)
             result = Result("nothing")
         else:
-            result = change.installation.execute(plan, survey, _facts(consent, plan, hours_of(verified)))
+            result = change.installation.execute(plan, survey, _facts(consent, plan, hours_of(verified)), staged)
         result.notes += [f"{label} is ratified" for label in ratify(change.installation.ledger, verified, context.now)]
         return plan, result
 
 
 def _plan_staged(
-    site: Site, offered: list[Offered], consent: Consent, context: Context, change: _Change
+    site: Site,
+    offered: list[Offered],
+    consent: Consent,
+    context: Context,
+    change: _Change,
+    staged: staging.Stamps,
 ) -> tuple[Plan, Survey]:
-    """Stage the payloads, and work out what to do with them."""
+    """Stage the payloads, noting them in `staged`, and work out what to do with them."""
 
     def planned(manifests: list[Manifest]) -> tuple[Plan, Survey]:
         survey = Survey(site, change.installation.ledger, context.now, consent.recalled)
@@ -145,11 +151,11 @@ def _plan_staged(
     if short := space.missing(change.needs()):
         refuse(planned(manifests)[0].problems or short)  # All problems at once; a full disk is not filled further.
     context.progress("verifying and staging")
-    bundles = [stage(verified, container, _store(site, verified)) for verified, container in offered]
+    bundles = [stage(verified, container, _store(site, verified, staged)) for verified, container in offered]
     plan, survey = planned([bundle.manifest for bundle in bundles])
     _accept(plan, consent)
     consent.emergencies.require(hours, (layer.manifest for layer, _ in plan.layers))
-    change.needs = lambda: space.needs_of_actions(site, plan.actions, plan.between)
+    change.needs = lambda: space.needs_of_actions(site, plan.actions, plan.between, plan.spent)
     return plan, survey
 
 
@@ -161,8 +167,8 @@ def _facts(consent: Consent, plan: Plan, hours: Mapping[str, int]) -> dict[str, 
     return facts
 
 
-def _store(site: Site, verified: VerifiedManifest) -> Store:
-    return staging.SiteStore(site, verified.manifest)
+def _store(site: Site, verified: VerifiedManifest, staged: staging.Stamps) -> Store:
+    return staging.SiteStore(site, verified.manifest, staged)
 
 
 def _accept(plan: Plan, consent: Consent) -> None:
@@ -188,7 +194,7 @@ def rollback(site: Site, target: str, *, to_level: bool, consent: Consent, conte
         plan.require()
         if plan.empty:
             return plan, Result("nothing")
-        change.needs = lambda: space.needs_of_actions(site, plan.actions, plan.between)
+        change.needs = lambda: space.needs_of_actions(site, plan.actions, plan.between, plan.spent)
         return plan, change.installation.execute(plan, survey, _facts(consent, plan, {}))
 
 
@@ -248,7 +254,8 @@ def cleanup(site: Site, keep: int, context: Context, *, dry_run: bool = False) -
 
 
 def _surplus_objects(installation: Installation, old: set[str]) -> list[tuple[str, str]]:
-    needed = installation.needed_objects(without=old)
+    ledger = installation.ledger
+    needed = ledger.needed_objects(layer.key for layer in ledger.layers if layer.transaction in old)
     return [item for item in staging.objects(installation.site) if item not in needed]
 
 

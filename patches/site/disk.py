@@ -11,11 +11,10 @@
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from patchline.patches import documents
 from patchline.patches.errors import InstallationError
 from patchline.patches.site.area import Area, Attributes, hash_file, read_attributes
 from patchline.patches.site.file_systems import sync_whole
@@ -35,13 +34,15 @@ class Disk:
     """The real disk."""
 
     parallel = 8
-    """How many files are made durable at once."""
+    """How many files are made durable, or freed, at once."""
 
     def __init__(self) -> None:
         self._files: dict[tuple[int, str], Place] = {}
         self._folders: dict[tuple[int, str], Place] = {}
 
-    def step(self, name: str, area: Area, path: str, other: Place | None = None, data: bytes = b"") -> None:
+    def step(
+        self, name: str, area: Area, path: str, other: Place | None = None, data: bytes | Attributes = b""
+    ) -> None:
         """Called before every step. The real disk has nothing to do here."""
 
     # Writing, durable after `sync`.
@@ -118,6 +119,15 @@ class Disk:
         self._files.pop((id(area), path), None)
         self._changed_folder(area, path)
 
+    def unlink_all(self, places: Collection[Place]) -> None:
+        """Remove many files: whoever frees their blocks one by one waits for each, on some file systems for long."""
+        if self.parallel > 1 and len(places) >= _MANY:
+            with ThreadPoolExecutor(self.parallel) as pool:
+                list(pool.map(lambda place: self.unlink(*place), places))
+        else:
+            for place in places:
+                self.unlink(*place)
+
     def mkdir(self, area: Area, path: str) -> None:
         """Create a folder, closed to others until its attributes are set."""
         self.step("mkdir", area, path)
@@ -140,7 +150,7 @@ class Disk:
         Raises:
             InstallationError: they cannot be given here, by this user or on this file system.
         """
-        self.step("attributes", area, path, data=documents.encode(attributes.as_document()))
+        self.step("attributes", area, path, data=attributes)
         try:
             with area.parent(path) as (folder, name):
                 handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
@@ -199,7 +209,8 @@ class Disk:
         """Make everything written since the last call durable: files first, then the folders that name them."""
         files, folders = list(self._files.values()), list(self._folders.values())
         if self.parallel > 1 and len(files) + len(folders) >= _MANY:
-            files, folders = self._sync_whole(files), self._sync_whole(folders)
+            done = self._sync_whole({area for area, _ in files + folders})
+            files, folders = ([place for place in places if place[0] not in done] for places in (files, folders))
         if self.parallel > 1 and len(files) > 1:
             with ThreadPoolExecutor(self.parallel) as pool:
                 list(pool.map(lambda place: self._sync_file(*place), files))
@@ -217,14 +228,14 @@ class Disk:
             self._files[id(area), path] = area, path
         self._changed_folder(area, path)
 
-    def _sync_whole(self, places: list[Place]) -> list[Place]:
-        """Sync the file systems of some places; return the places on which that is not known to be enough."""
-        done: dict[Area, bool] = {}
-        for area, _ in places:
-            if area not in done:
+    def _sync_whole(self, areas: Iterable[Area]) -> set[Area]:
+        """Sync the file systems of some areas, each once; return the areas for which that is known to be enough."""
+        done: dict[int, bool] = {}
+        for area in areas:
+            if area.device not in done:
                 self.step("sync-whole", area, "")
-                done[area] = sync_whole(area.descriptor)
-        return [place for place in places if not done[place[0]]]
+                done[area.device] = sync_whole(area.descriptor)
+        return {area for area in areas if done[area.device]}
 
     def _sync_file(self, area: Area, path: str) -> None:
         self.step("sync-file", area, path)

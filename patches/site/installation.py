@@ -22,16 +22,15 @@ from patchline.patches import documents
 from patchline.patches.errors import HealthError, InstallationError, PatchlineError
 from patchline.patches.manifest import File, Manifest, Step
 from patchline.patches.site import staging
-from patchline.patches.site.area import Found
 from patchline.patches.site.inventory import write_patch_level
 from patchline.patches.site.journal import Journal, check_heads
 from patchline.patches.site.ledger import Change, Layer, write_record
-from patchline.patches.site.placing import Placing
+from patchline.patches.site.placing import Known, Placing
 from patchline.patches.site.plan import Plan
 from patchline.patches.site.state import Site
 from patchline.patches.site.steps import StepResult, read_script, run_step
 from patchline.patches.site.survey import Survey
-from patchline.patches.situation import NewLayer, Place, place_name
+from patchline.patches.situation import NewLayer, place_name
 from patchline.patches.stopping import Stopped, finishing
 
 _OUTCOMES = {"apply": "applied", "rollback": "rolled-back", "undone": "undone"}
@@ -85,13 +84,16 @@ class Installation:
 
     # What people ask for
 
-    def execute(self, plan: Plan, survey: Survey, facts: dict[str, Any]) -> Result:
+    def execute(
+        self, plan: Plan, survey: Survey, facts: dict[str, Any], staged: staging.Stamps | None = None
+    ) -> Result:
         """Carry a plan out.
 
         Args:
             plan: without problems.
             survey: what the plan was made from.
             facts: what else the ledger's row says (reference, accepted losses).
+            staged: what was staged for it.
 
         Raises:
             PatchlineError: it was undone and the site is as before; with the code `unfinished`, the next command
@@ -102,12 +104,13 @@ class Installation:
         transaction = f"{self.now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
         self._notes = list(plan.notes)
         result = Result(_OUTCOMES[plan.operation], transaction, self._notes)
-        found = {action.place: survey.found(action.place) for action in plan.actions}
+        known = Known({action.place: survey.found(action.place).stamp for action in plan.actions}, staged or {})
+        placing = Placing(self.site, plan.actions, self._note, known)
         try:
-            self.journal.begin(self._prepare(plan, found, transaction, facts))
+            self.journal.begin(self._prepare(plan, survey, known.staged, transaction, facts))
             self._symptoms(plan)
             self._steps("stop", plan.steps)
-            self._finishing(result, lambda: self._decide(plan.steps, found))
+            self._finishing(result, lambda: self._decide(plan.steps, placing))
         except BaseException:
             self._drop_undecided(plan.steps)
             raise
@@ -146,7 +149,7 @@ class Installation:
             self._undo(steps, self.journal.reason)
         elif self.journal.has("forward"):
             result.outcome = _OUTCOMES[begun["operation"]]
-            self._decide(steps)
+            self._decide(steps, Placing(self.site, self.journal.actions(), self._note))
         elif Placing(self.site, self.journal.actions(), self._note).begun():
             # Nothing is touched before FORWARD is durable: the journal has lost rows since.
             self._note("the journal has lost its last rows; what was changed is undone")
@@ -158,7 +161,7 @@ class Installation:
     # Before FORWARD
 
     def _prepare(
-        self, plan: Plan, found: dict[Place, Found], transaction: str, facts: dict[str, Any]
+        self, plan: Plan, survey: Survey, stamps: staging.Stamps, transaction: str, facts: dict[str, Any]
     ) -> dict[str, Any]:
         """Keep earlier contents, stage the new ones, store what must outlive the bundle; all durable at the end."""
         site, disk = self.site, self.site.disk
@@ -169,12 +172,13 @@ class Installation:
         disk.write_file(*staged, [record])
         disk.write_file(site.state, f"{staging.SCRIPTS}/room", [bytes(len(documents.encode(row)) + _ROWS_TO_COME)])
         self._tell("keeping earlier contents")
-        made = staging.save_earlier(site, plan.actions, found)
+        made = staging.save_earlier(site, plan.actions, survey.found)
         staging.keep_between(site, plan.between)
         self._tell("preparing new contents")
-        staging.Staged(site, plan.actions).prepare(plan.actions)
+        staging.Staged(site, plan.actions, stamps).prepare(plan.actions, plan.spent)
         if plan.layers:
             disk.rename(staged, (site.state, f"transactions/{transaction}"))
+            self.ledger.know(transaction, (changes for _, changes in plan.layers))
         for layer, _ in plan.layers:
             self._store(layer.manifest)
         for _, step in plan.steps:
@@ -297,27 +301,21 @@ class Installation:
 
     # From FORWARD on
 
-    def _decide(self, steps: list[tuple[Manifest, Step]], found: dict[Place, Found] | None = None) -> None:
-        """Go forward to the ledger row, or back.
-
-        Args:
-            steps: of the transaction.
-            found: what its places held when it was planned in this process; None in recovery.
-        """
+    def _decide(self, steps: list[tuple[Manifest, Step]], placing: Placing) -> None:
+        """Go forward to the ledger row, or back."""
         try:
             if not self.journal.has("forward"):
                 self.journal.record("forward")
-            self._forward(steps, found)
+            self._forward(steps, placing)
         except (PatchlineError, OSError) as error:
             if not _unfinished(error):
                 self._back(steps, error)
             raise
         self._close(self.journal.begun["operation"])
 
-    def _forward(self, steps: list[tuple[Manifest, Step]], found: dict[Place, Found] | None) -> None:
-        placing = Placing(self.site, self.journal.actions(), self._note)
+    def _forward(self, steps: list[tuple[Manifest, Step]], placing: Placing) -> None:
         self._tell("changing files")
-        placing.forward(None if found is None else {place: there.stamp for place, there in found.items()})
+        placing.forward()
         self._tell("checking")
         placing.check()
         self._steps("start", steps)
@@ -364,22 +362,12 @@ class Installation:
     def _tidy(self) -> None:
         """Empty staging, and drop the objects and records that nothing can need any more."""
         staging.clear(self.site)
-        needed = self.needed_objects()
+        needed = self.ledger.needed_objects()
         staging.drop_objects(self.site, [item for item in staging.objects(self.site) if item not in needed])
         known = {layer.transaction for layer in self.ledger.layers}
         for name in self.site.state.names("transactions"):
             if name not in known:
                 self.site.disk.unlink(self.site.state, f"transactions/{name}")
-
-    def needed_objects(self, without: Iterable[str] = ()) -> set[tuple[str, str]]:
-        """Return root and digest of every earlier content that some rollback may need, some transactions left out."""
-        return {
-            (place[0], change.found.sha256)
-            for layer in self.ledger.layers
-            if not layer.gone and not layer.cleaned and layer.transaction not in without
-            for place, change in self.ledger.changes(layer).items()
-            if isinstance(change.found, File) and change.found != change.after
-        }
 
 
 def _unfinished(error: BaseException) -> bool:

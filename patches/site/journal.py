@@ -9,7 +9,7 @@ Rows of one transaction, in order:
     done       nothing is under way; names the ledger's head, so a ledger that lost rows is noticed
 
 No `forward`: nothing in a root was changed yet, staging is dropped. Once the ledger has a row of the transaction that
-row decides, and only tidying is left. A new transaction starts a new file.
+row decides, and only tidying is left. A new transaction starts a new file, and so does its end.
 """
 
 from typing import Any
@@ -54,17 +54,15 @@ class Journal:
 
     def begin(self, row: dict[str, Any]) -> None:
         """Start the journal of a new transaction, durably."""
-        data = Chain.first(NAME, {"row": "begin", **row}, self._site.secret)
-        self._site.disk.replace(self._site.state, NAME, data)
-        self._chain = Chain(self._site.state, NAME, self._site.secret, self._site.disk)
+        self._chain.start({"row": "begin", **row})
 
     def record(self, row: str, **facts: Any) -> None:
         """Add a row, durably."""
         self._chain.append({"row": row, **facts})
 
     def done(self, ledger: Ledger) -> None:
-        """Say that nothing is under way."""
-        self.record("done", head=ledger.chain.head)
+        """Say that nothing is under way, in a new file: every later command reads it."""
+        self._chain.start({"row": "done", "head": ledger.chain.head})
 
     def has(self, row: str) -> bool:
         """Tell whether there is a row of this kind."""

@@ -173,6 +173,10 @@ class Ledger:
         self.chain.append(row)
         self._take(row)
 
+    def know(self, transaction: str, layers: Iterable[Iterable[Change]]) -> None:
+        """Take in the record of a transaction that this process has written itself."""
+        self._changes[transaction] = [{change.place: change for change in changes} for changes in layers]
+
     @property
     def active(self) -> list[Layer]:
         """The layers in force, in the order they were applied."""
@@ -222,6 +226,17 @@ class Ledger:
         if documents.digest(data) != self._digests[transaction]:
             raise InstallationError("edited", f"the record of transaction {transaction} was changed")
         return read_record(data)
+
+    def needed_objects(self, without: Iterable[Key] = ()) -> set[tuple[str, str]]:
+        """Return root and digest of every earlier content that some rollback may need, some layers left out."""
+        left_out = set(without)
+        return {
+            (place[0], change.found.sha256)
+            for layer in self.layers
+            if not layer.gone and not layer.cleaned and layer.key not in left_out
+            for place, change in self.changes(layer).items()
+            if isinstance(change.found, File) and change.found != change.after
+        }
 
     def folders_made(self, layers: Iterable[Layer]) -> set[Place]:
         """Return the folders that are there only because of these layers."""

@@ -8,45 +8,55 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from patchline.patches.errors import InstallationError
 from patchline.patches.manifest import ABSENT, File, Folder, State
 from patchline.patches.site.actions import Action, Ordered
-from patchline.patches.site.area import SAVED, Area
-from patchline.patches.site.staging import Staged, changed_meanwhile, clear, object_is_good
+from patchline.patches.site.area import SAVED, Area, Stamp, is_executable, stamp
+from patchline.patches.site.staging import Staged, Stamps, changed_meanwhile, clear, object_is_good
 from patchline.patches.site.state import Site
 from patchline.patches.situation import Place
 
-Stamp = tuple[int, int, int]
+
+@dataclass(frozen=True)
+class Known:
+    """What this process has read or written itself: a file whose stamp is still the same is not read again.
+
+    Attributes:
+        found: stamps of the places when they were read for the plan.
+        staged: stamps of what was staged, hashed while it was written.
+    """
+
+    found: Mapping[Place, Stamp | None]
+    staged: Stamps
 
 
 class Placing:
     """The places of one transaction."""
 
-    def __init__(self, site: Site, actions: list[Action], tell: Callable[[str], None]) -> None:
-        self._site, self._actions, self._tell = site, actions, tell
+    def __init__(
+        self, site: Site, actions: list[Action], tell: Callable[[str], None], known: Known | None = None
+    ) -> None:
+        """Take the actions; `known` is None in recovery, which trusts nothing."""
+        self._site, self._actions, self._tell, self._known = site, actions, tell, known
+        self._staged = Staged(site, actions)
         self._changing = {action.place for action in actions}
 
     # Forward
 
-    def forward(self, stamps: Mapping[Place, Stamp | None] | None) -> None:
+    def forward(self) -> None:
         """Bring every place from its state before to the one after, durably.
-
-        Args:
-            stamps: of the places as they were read in this process, which also staged what comes: a file with the same
-                stamp is not read again. None in recovery, which trusts nothing.
 
         Raises:
             InstallationError: somebody changed a place, or what was staged for it, meanwhile.
         """
-        staged, ordered = Staged(self._site, self._actions), Ordered.of(self._actions)
+        ordered = Ordered.of(self._actions)
         self._doubt()
         for action in ordered.departures:
             self._remove(action)
         for action in ordered.arrivals:
-            if stamps is None:
-                self._require_staged(action, staged.name(action))
-            self._put(action, staged.name(action), None if stamps is None else stamps.get(action.place))
+            self._put(action)
         self._site.disk.sync()
 
     def begun(self) -> bool:
@@ -54,17 +64,39 @@ class Placing:
         return any(self._state(action) == action.after != action.before for action in self._actions)
 
     def check(self) -> None:
-        """Read every place again.
+        """Look at every place again.
 
         Raises:
             InstallationError: one is not as it should be after the transaction.
         """
         for action in self._actions:
-            if self._state(action) != action.after and not action.if_empty:
+            if self._is_as_staged(action) or action.if_empty:
+                continue
+            if self._state(action) != action.after:
                 raise changed_meanwhile(action)
 
+    def _is_as_staged(self, action: Action) -> bool:
+        """Tell whether at a place stands the very file that this process has staged for it."""
+        if self._known is None or not isinstance(action.after, File):
+            return False
+        spot = self._at(action)[0], self._staged.name(action)
+        return self._stands(action, action.after, self._known.staged.get(spot))
+
+    def _is_as_found(self, action: Action) -> bool:
+        """Tell whether at a place still stands the very file that this process has read."""
+        return self._known is not None and self._stands(action, action.before, self._known.found.get(action.place))
+
+    def _stands(self, action: Action, state: State, known: Stamp | None) -> bool:
+        """Tell without reading whether at a place stands a file in this state; not where no stamp is known."""
+        if known is None or not isinstance(state, File):
+            return False
+        area, path = self._at(action)
+        there = area.status(path)
+        return there is not None and stamp(there) == known and is_executable(there) == state.executable
+
     def _remove(self, action: Action) -> None:
-        (area, path), state = self._at(action), self._state(action)
+        area, path = self._at(action)
+        state = action.before if self._is_as_found(action) else self._state(action)
         if state in (ABSENT, action.after):
             return
         if state != action.before:
@@ -76,25 +108,24 @@ class Placing:
         elif not action.if_empty:  # With it, somebody put something there meanwhile: the folder stays with it.
             raise changed_meanwhile(action)
 
-    def _require_staged(self, action: Action, staged: str) -> None:
+    def _put(self, action: Action) -> None:
+        (area, path), staged = self._at(action), self._staged.name(action)
+        if self._known is None:
+            self._require_staged(action)
+            if area.status(staged) is None:
+                return  # It came already; `check` reads all places in the end.
+        if not (isinstance(action.after, Folder) and self._state(action) == action.after):
+            self._require_unchanged(action)
+            self._site.disk.rename((area, staged), (area, path))
+
+    def _require_staged(self, action: Action) -> None:
         area, _ = self._at(action)
-        there = area.look(staged).state
+        there = area.look(self._staged.name(action)).state
         if there != action.after and (there != ABSENT or self._state(action) != action.after):
             raise InstallationError("staged-missing", f"what was prepared for {action.name} is gone or was changed")
 
-    def _put(self, action: Action, staged: str, stamp: Stamp | None) -> None:
-        area, path = self._at(action)
-        if area.look(staged, content=False).state == ABSENT:
-            return  # Recovery finds what came already; `check` reads all places in the end.
-        if not (isinstance(action.after, Folder) and self._state(action) == action.after):
-            self._require_unchanged(action, stamp)
-            self._site.disk.rename((area, staged), (area, path))
-
-    def _require_unchanged(self, action: Action, stamp: Stamp | None) -> None:
-        area, path = self._at(action)
-        if stamp is not None and area.look(path, content=False).stamp == stamp:
-            return
-        if self._state(action) not in (ABSENT, action.before, action.after):
+    def _require_unchanged(self, action: Action) -> None:
+        if not self._is_as_found(action) and self._state(action) not in (ABSENT, action.before, action.after):
             raise changed_meanwhile(action)
 
     # Back

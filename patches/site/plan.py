@@ -4,6 +4,7 @@ A plan follows from the site as it stands and the offered hotfixes; nothing here
 JSON, so the same plan has the same digest, and `--plan` can compare what was reviewed with what would happen now.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ from patchline.patches import documents
 from patchline.patches.errors import InstallationError, PatchlineError, RefusedError, refuse
 from patchline.patches.manifest import File, Manifest, Step
 from patchline.patches.relations import decide, decide_rollback
-from patchline.patches.site import checks, space
+from patchline.patches.site import checks, rights, space
 from patchline.patches.site.actions import Action
 from patchline.patches.site.layering import Layering
 from patchline.patches.site.ledger import Change, Layer
@@ -36,6 +37,7 @@ class Plan:
         actions: the net effect on the disk.
         steps: what runs, with the manifest each step belongs to.
         notes: what people should know beside the problems.
+        spent: root and digest of the objects that go back to their place themselves, and not as a copy.
     """
 
     operation: str
@@ -48,6 +50,7 @@ class Plan:
     problems: list[PatchlineError] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     bytes_written: int = 0
+    spent: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def empty(self) -> bool:
@@ -145,15 +148,38 @@ def plan_rollback(survey: Survey, keys: list[Key], *, root_steps: bool, accept_i
     plan.problems = decide_rollback(keys, survey.situation)
     sketch = Sketch(survey)
     undoing = Undoing(sketch, layers)
+    manifests = {item.key: item.manifest for item in survey.situation.installed}
     for layer in layers:
-        manifest = survey.site.manifest(layer.manifest)
+        manifest = manifests[layer.key]
         plan.problems += _not_reversible(layer, manifest, accepted=accept_irreversible)
         plan.steps += [(manifest, step) for step in _wanted(manifest, "rollback")]
         undoing.take_off(layer, manifest)
     plan.problems += undoing.problems
     plan.notes += undoing.notes
+    plan.spent = _spent(sketch.actions(), survey, plan)
     _finish(plan, sketch, set(), root_steps=root_steps)
     return plan
+
+
+def _spent(actions: list[Action], survey: Survey, plan: Plan) -> frozenset[tuple[str, str]]:
+    """Return the objects that one place alone takes back and nothing needs afterwards, each a second name of its file.
+
+    None where a step runs in between: what it writes into such a file would be missing should the rollback be undone.
+    """
+    if plan.steps:
+        return frozenset()
+    needed = survey.ledger.needed_objects(layer.key for layer in plan.gone)
+    coming = [action for action in actions if isinstance(action.after, File)]
+    uses = Counter((action.place[0], action.after.sha256) for action in coming if isinstance(action.after, File))
+    ours = {
+        (action.place[0], action.after.sha256)
+        for action in coming
+        if isinstance(action.after, File)
+        and action.linkable
+        and action.after_attributes is not None
+        and rights.only_ours(action.after_attributes)
+    }
+    return frozenset(key for key in ours - needed if uses[key] == 1)
 
 
 def _decided(offered: list[Manifest], decision: Decision, survey: Survey) -> list[PatchlineError]:
@@ -188,7 +214,7 @@ def _not_reversible(layer: Layer, manifest: Manifest, *, accepted: bool) -> list
 def _finish(plan: Plan, sketch: Sketch, payload: set[tuple[str, str]], *, root_steps: bool) -> None:
     """Add the actions, and everything that stands in the way of them."""
     site, plan.actions = sketch.survey.site, sketch.actions()
-    plan.bytes_written = space.bytes_written(plan.actions)
+    plan.bytes_written = space.bytes_written(plan.actions, plan.spent)
     problems = [
         *plan.problems,
         *sketch.check(),
@@ -196,6 +222,6 @@ def _finish(plan: Plan, sketch: Sketch, payload: set[tuple[str, str]], *, root_s
         *checks.attribute_problems(plan.actions),
         *checks.content_problems(site, plan.actions, payload),
         *checks.step_problems(plan.steps, root_steps=root_steps),
-        *space.missing(space.needs_of_actions(site, plan.actions, plan.between)),
+        *space.missing(space.needs_of_actions(site, plan.actions, plan.between, plan.spent)),
     ]
     plan.problems = list({(problem.code, problem.message): problem for problem in problems}.values())

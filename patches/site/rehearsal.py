@@ -23,7 +23,7 @@ from patchline.patches.errors import PatchlineError
 from patchline.patches.files import os_failure
 from patchline.patches.keys import Kind
 from patchline.patches.site import changing, creating, state
-from patchline.patches.site.area import Area
+from patchline.patches.site.area import Area, Attributes
 from patchline.patches.site.changing import Consent, Context
 from patchline.patches.site.disk import Disk, Place
 from patchline.patches.trust import Trust
@@ -234,7 +234,9 @@ class _Counting(Disk):
         super().__init__()
         self.count, self._last = 0, last
 
-    def step(self, name: str, area: Area, path: str, other: Place | None = None, data: bytes = b"") -> None:
+    def step(
+        self, name: str, area: Area, path: str, other: Place | None = None, data: bytes | Attributes = b""
+    ) -> None:
         """Count; at the last step the process is killed before it can do anything more."""
         self.count += 1
         if self.count == self._last:

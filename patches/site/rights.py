@@ -12,6 +12,7 @@ import stat
 from pathlib import Path
 
 from patchline.patches.errors import InstallationError
+from patchline.patches.site.area import Attributes
 
 
 def check_state_folder(descriptor: int, path: Path) -> None:
@@ -72,6 +73,12 @@ def _private_group(gid: int) -> bool:
     except KeyError:
         return False
     return person.pw_gid == gid and group.gr_name == person.pw_name and set(group.gr_mem) <= {person.pw_name}
+
+
+def only_ours(attributes: Attributes) -> bool:
+    """Tell whether nobody but the applier can write a file that has these attributes."""
+    access = any(name == "system.posix_acl_access" for name, _ in attributes.extended)
+    return attributes.uid == os.geteuid() and not attributes.mode & 0o022 and not access
 
 
 def folder_problem(descriptor: int, shown: str) -> InstallationError | None:

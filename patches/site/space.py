@@ -6,7 +6,8 @@ name of the same file, in whole blocks, and the rows about them. A margin on eac
 
 import errno
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+import stat
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 
 from patchline.patches.errors import InstallationError, PatchlineError
 from patchline.patches.manifest import File, Manifest
@@ -36,9 +37,19 @@ def needs_of_manifests(site: Site, manifests: Iterable[Manifest]) -> Iterator[tu
 
 
 def needs_of_actions(
-    site: Site, actions: Collection[Action], between: Mapping[tuple[str, str], File]
+    site: Site,
+    actions: Collection[Action],
+    between: Mapping[tuple[str, str], File],
+    spent: Container[tuple[str, str]],
 ) -> Iterator[tuple[Area, int]]:
-    """Yield what a transaction still has to write; `between` is kept for rollbacks only (`Plan.between`)."""
+    """Yield what a transaction still has to write.
+
+    Args:
+        site: where.
+        actions: what it does.
+        between: contents that are kept for rollbacks only (`Plan.between`).
+        spent: objects that are not copied (`Plan.spent`).
+    """
     yield site.state, _ROWS * len(actions)
     for (root, _), kept in between.items():
         if not lies_there(site.roots[root], OBJECTS, kept):
@@ -49,6 +60,8 @@ def needs_of_actions(
         for state, folder in ((action.after, STAGING), (action.before, OBJECTS)):
             if not isinstance(state, File) or (folder == OBJECTS and action.linkable):
                 continue
+            if folder == STAGING and (action.place[0], state.sha256) in spent:
+                continue
             key = f"{action.place[0]}/{folder}/{state.sha256}"
             # A second place with the same content gets a copy of its own; earlier content is kept once.
             if (key in counted and folder == STAGING) or (key not in counted and not lies_there(area, folder, state)):
@@ -58,15 +71,16 @@ def needs_of_actions(
 
 def lies_there(area: Area, folder: str, state: File) -> bool:
     """Tell whether a content lies in staging or among the objects of a root, by its name and size."""
-    there = area.look(f"{folder}/{state.sha256}", content=False).state
-    return isinstance(there, File) and there.size == state.size
+    there = area.status(f"{folder}/{state.sha256}")
+    return there is not None and stat.S_ISREG(there.st_mode) and there.st_size == state.size
 
 
-def bytes_written(actions: Iterable[Action]) -> int:
+def bytes_written(actions: Iterable[Action], spent: Container[tuple[str, str]]) -> int:
     """Return the bytes of contents that a transaction writes all in all, new and earlier ones."""
     written = 0
     for action in actions:
-        written += action.after.size if isinstance(action.after, File) else 0
+        if isinstance(action.after, File) and (action.place[0], action.after.sha256) not in spent:
+            written += action.after.size
         written += action.before.size if isinstance(action.before, File) and not action.linkable else 0
     return written
 
@@ -74,11 +88,12 @@ def bytes_written(actions: Iterable[Action]) -> int:
 def missing(needs: Iterable[tuple[Area, int]]) -> list[PatchlineError]:
     """Return the refusal for each file system that has too little room; roots may share one."""
     areas: dict[int, Area] = {}
+    blocks: dict[int, int] = {}
     needed: dict[int, int] = {}
     for area, size in needs:
-        device = os.fstat(area.descriptor).st_dev
-        block = os.fstatvfs(areas.setdefault(device, area).descriptor).f_frsize
-        needed[device] = needed.get(device, MARGIN) - (-size // block) * block
+        if area.device not in areas:
+            areas[area.device], blocks[area.device] = area, os.fstatvfs(area.descriptor).f_frsize
+        needed[area.device] = needed.get(area.device, MARGIN) - (-size // blocks[area.device]) * blocks[area.device]
     return [disk_full(areas[device], total) for device, total in needed.items() if total > _free(areas[device])]
 
 

@@ -5,14 +5,15 @@
   otherwise it is a copy. Digests are checked on the open descriptor whenever an object is used.
 """
 
-import os
+import stat
 from collections import Counter
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 
 from patchline.patches.errors import InstallationError
 from patchline.patches.manifest import ABSENT, File, Folder, Link, Manifest, Member
+from patchline.patches.site import rights
 from patchline.patches.site.actions import Action
-from patchline.patches.site.area import Area, Found, stamp
+from patchline.patches.site.area import Area, Found, Stamp
 from patchline.patches.site.state import OBJECTS, STAGING, Site
 from patchline.patches.situation import Place
 
@@ -20,13 +21,16 @@ SCRIPTS = "staging"
 """Folder of the state folder that takes scripts before their bundle is verified, and what a transaction begins with."""
 Spot = tuple[Area, str]
 """A path below an area."""
+Stamps = dict[Spot, Stamp | None]
+"""What this process has staged and hashed on the way, with the stamp it had then."""
 
 
 class SiteStore:
     """Takes a payload's members into the staging of every root that needs them (`bundle.Store`)."""
 
-    def __init__(self, site: Site, manifest: Manifest) -> None:
-        self._site = site
+    def __init__(self, site: Site, manifest: Manifest, staged: Stamps) -> None:
+        """Take in what `staged` names, and add to it; the hotfixes of a set share it, which may bring the same content."""
+        self._site, self._staged = site, staged
         self._roots: dict[str, list[str]] = {}
         for entry in manifest.files:
             if isinstance(entry.post, File) and entry.root in site.roots:
@@ -40,8 +44,7 @@ class SiteStore:
         if member.name.startswith("files/"):
             roots = self._roots.get(member.sha256, [])
             places = [(self._site.roots[root], f"{STAGING}/{member.sha256}") for root in roots]
-        # A set of hotfixes may carry the same content twice.
-        places = [place for place in places if not _there(*place)]
+        places = [place for place in places if place not in self._staged]
         if not places:
             for _ in chunks:
                 pass
@@ -50,27 +53,32 @@ class SiteStore:
         disk.write_file(*first, chunks)
         for place in places[1:]:
             disk.copy(first, place)
+        self._staged.update((place, place[0].stamp(place[1])) for place in places)
 
 
-def _there(area: Area, path: str) -> bool:
-    return isinstance(area.look(path, content=False).state, File)
-
-
-def save_earlier(site: Site, actions: Iterable[Action], found: dict[Place, Found]) -> list[tuple[str, str]]:
+def save_earlier(site: Site, actions: Iterable[Action], found: Callable[[Place], Found]) -> list[tuple[str, str]]:
     """Keep the content of every file that is about to go; return root and digest of each object made.
+
+    Args:
+        site: where.
+        actions: by which they go.
+        found: tells what stood at a place when it was planned.
 
     Raises:
         InstallationError: a file changed since it was looked at.
     """
-    made = []
+    there, made = set(objects(site)), []
     for action in actions:
         if isinstance(action.before, File):
-            root, digest = action.place[0], action.before.sha256
-            if object_is_good(site.roots[root], digest):
-                site.disk.doubt(site.roots[root], f"{OBJECTS}/{digest}")
-                continue
-            _save(site, action, found[action.place])
-            made.append((root, digest))
+            root, digest = key = action.place[0], action.before.sha256
+            if key in there:
+                if object_is_good(site.roots[root], digest):
+                    site.disk.doubt(site.roots[root], f"{OBJECTS}/{digest}")
+                    continue
+                site.disk.unlink(site.roots[root], f"{OBJECTS}/{digest}")
+            _save(site, action, found(action.place))
+            there.add(key)
+            made.append(key)
     return made
 
 
@@ -92,20 +100,20 @@ def keep_between(site: Site, contents: Iterable[tuple[str, str]]) -> None:
 
 def object_is_good(area: Area, digest: str) -> bool:
     """Tell whether an earlier content is there and is what its digest says."""
-    there = area.look(f"{OBJECTS}/{digest}").state
-    return isinstance(there, File) and there.sha256 == digest
+    return _is_good(area.look(f"{OBJECTS}/{digest}"), digest)
+
+
+def _is_good(found: Found, digest: str) -> bool:
+    return isinstance(found.state, File) and found.state.sha256 == digest
 
 
 def _save(site: Site, action: Action, found: Found) -> None:
     area, path = site.roots[action.place[0]], action.place[1]
     assert isinstance(action.before, File)  # noqa: S101 - for the type checker
     target = (area, f"{OBJECTS}/{action.before.sha256}")
-    if area.look(target[1], content=False).state != ABSENT:
-        site.disk.unlink(*target)
-    if action.linkable and _only_ours(found):
+    if action.linkable and found.links == 1 and found.attributes is not None and rights.only_ours(found.attributes):
         site.disk.link((area, path), target)
-        with area.open(target[1]) as handle:
-            unchanged = stamp(os.fstat(handle)) == found.stamp
+        unchanged = area.stamp(target[1]) == found.stamp
     else:
         unchanged = site.disk.copy((area, path), target) == action.before.sha256
     if not unchanged:
@@ -118,20 +126,16 @@ def changed_meanwhile(action: Action) -> InstallationError:
     return InstallationError("changed-meanwhile", f"{action.name} was changed while this ran")
 
 
-def _only_ours(found: Found) -> bool:
-    """Tell whether nobody but the applier can write a file, under this or another name."""
-    attributes = found.attributes
-    if attributes is None or found.links != 1:
-        return False
-    access = any(name == "system.posix_acl_access" for name, _ in attributes.extended)
-    return attributes.uid == os.geteuid() and not attributes.mode & 0o022 and not access
-
-
 class Staged:
-    """Which file, link or folder of staging goes to which place."""
+    """Which file, link or folder of staging goes to which place.
 
-    def __init__(self, site: Site, actions: list[Action]) -> None:
+    Attributes:
+        stamps: of what this process has staged itself.
+    """
+
+    def __init__(self, site: Site, actions: list[Action], stamps: Stamps | None = None) -> None:
         self._site = site
+        self.stamps: Stamps = {} if stamps is None else stamps
         self._names: dict[Place, str] = {}
         used: Counter[tuple[str, str]] = Counter()
         for number, action in enumerate(actions):
@@ -152,7 +156,7 @@ class Staged:
 
         Args:
             actions: all those that name this staging.
-            spent: root and digest of objects that are used up: a second name will do.
+            spent: root and digest of objects that nothing needs afterwards: a second name will do.
 
         Raises:
             InstallationError: attributes cannot be given, an object is missing or was changed.
@@ -163,23 +167,24 @@ class Staged:
                 disk.symlink(area, self.name(action), action.after.target, action.after_attributes)
                 continue
             if isinstance(action.after, File):
-                used_up = (action.place[0], action.after.sha256) in spent
-                self._content(area, action.after.sha256, self.name(action), used_up)
+                is_spent = (action.place[0], action.after.sha256) in spent
+                self._content(area, action.after.sha256, self.name(action), is_spent)
             elif isinstance(action.after, Folder):
                 disk.mkdir(area, self.name(action))
             if action.after != ABSENT and action.after_attributes is not None:
                 disk.set_attributes(area, self.name(action), action.after_attributes)
 
-    def _content(self, area: Area, digest: str, name: str, used_up: bool) -> None:
-        first, kept = f"{STAGING}/{digest}", f"{OBJECTS}/{digest}"
-        if _there(area, name):
+    def _content(self, area: Area, digest: str, name: str, is_spent: bool) -> None:
+        first, kept, spot = f"{STAGING}/{digest}", f"{OBJECTS}/{digest}", (area, name)
+        if spot in self.stamps:
             return
-        if used_up:
-            _require_object(area, digest)
-            self._site.disk.link((area, kept), (area, name))
+        if is_spent:
+            self.stamps[spot] = _good_object(area, digest).stamp
+            self._site.disk.link((area, kept), spot)
         else:
-            source = first if name != first and _there(area, first) else kept
-            copy_checked(self._site, (area, source), (area, name), digest)
+            source = first if (area, first) in self.stamps else kept
+            copy_checked(self._site, (area, source), spot, digest)
+            self.stamps[spot] = area.stamp(name)
 
 
 def copy_checked(site: Site, source: Spot, target: Spot, digest: str) -> None:
@@ -206,7 +211,8 @@ def clear(site: Site) -> None:
 
 
 def _remove(site: Site, area: Area, path: str) -> None:
-    if not isinstance(area.look(path, content=False).state, Folder):
+    status = area.status(path)
+    if status is None or not stat.S_ISDIR(status.st_mode):
         site.disk.unlink(area, path)
         return
     # A power loss may have kept what came into a folder, but not that the folder went to its place.
@@ -225,22 +231,22 @@ def objects(site: Site) -> list[tuple[str, str]]:
     return [(root, name) for root, area in site.roots.items() for name in area.names(OBJECTS)]
 
 
-def _require_object(area: Area, digest: str) -> None:
-    if not object_is_good(area, digest):
+def _good_object(area: Area, digest: str) -> Found:
+    found = area.look(f"{OBJECTS}/{digest}")
+    if not _is_good(found, digest):
         raise InstallationError("object-changed", f"the earlier content {digest[:12]} in {area.path} was changed")
+    return found
 
 
 def object_size(area: Area, digest: str) -> int:
     """Return the bytes that removing an object frees; none while its file has another name."""
-    there = area.look(f"{OBJECTS}/{digest}", content=False)
-    return there.state.size if isinstance(there.state, File) and there.links == 1 else 0
+    there = area.status(f"{OBJECTS}/{digest}")
+    return there.st_size if there is not None and stat.S_ISREG(there.st_mode) and there.st_nlink == 1 else 0
 
 
 def drop_objects(site: Site, surplus: Iterable[tuple[str, str]]) -> int:
     """Remove objects by root and digest; return the bytes that were freed."""
-    freed = 0
-    for root, digest in surplus:
-        area = site.roots[root]
-        freed += object_size(area, digest)
-        site.disk.unlink(area, f"{OBJECTS}/{digest}")
+    surplus = list(surplus)
+    freed = sum(object_size(site.roots[root], digest) for root, digest in surplus)
+    site.disk.unlink_all([(site.roots[root], f"{OBJECTS}/{digest}") for root, digest in surplus])
     return freed

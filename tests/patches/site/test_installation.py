@@ -1,5 +1,8 @@
 import pytest
 
+from patchline.patches.site import area
+from tests.crash_scenes import FINE, step
+from tests.samples import fix
 from tests.worlds import LinkTo, World
 
 BASE = {
@@ -40,3 +43,50 @@ def test_apply_then_rollback_gives_the_identical_tree(world):
     world.rollback()
     assert world.tree() == before
     assert world.inventory().level.label == "1.0"
+
+
+def inodes(world, *paths):
+    return [(world.root / path).stat().st_ino for path in paths]
+
+
+def test_rollback_of_code_gives_back_the_very_files_that_were_there(world):
+    before = inodes(world, "lib/a.txt", "bin/run", "etc/app.ini")
+    world.apply(world.hotfix(CHANGES, entry={"etc/app.ini": {"class": "config"}}))
+    plan, _ = world.rollback()
+    assert inodes(world, "lib/a.txt", "bin/run") == before[:2]
+    assert inodes(world, "etc/app.ini") != before[2:], "a config file is always a copy: others may write it"
+    assert (world.root / "lib/a.txt").stat().st_nlink == 1
+    assert plan.bytes_written == len(BASE["etc/app.ini"]) + len(CHANGES["etc/app.ini"])
+
+
+def test_rollback_gives_back_a_copy_where_a_step_could_write_into_it(tmp_path):
+    world = World(tmp_path, BASE)
+    before = inodes(world, "lib/a.txt")
+    world.apply(world.hotfix(CHANGES, steps=[step("up", "start", FINE)], script_contents=[FINE]), root_steps=True)
+    world.rollback(root_steps=True)
+    assert inodes(world, "lib/a.txt") != before
+
+
+def test_rollback_gives_back_a_copy_of_what_another_rollback_may_need(world):
+    same = {"lib/a.txt": b"b old\n"}
+    world.apply(world.hotfix({"lib/b.txt": b"b new\n"}))
+    world.apply(world.hotfix(same, "HF-2026-0002", fixes=[fix("BUG-2")]))
+    world.apply(world.hotfix({"lib/a.txt": b"a newest\n"}, "HF-2026-0003", fixes=[fix("BUG-3")], base={**BASE, **same}))
+    world.rollback("HF-2026-0003")
+    (world.root / "lib/a.txt").write_bytes(b"written into\n")
+    world.rollback("HF-2026-0001")
+    assert (world.root / "lib/b.txt").read_bytes() == b"b old\n"
+
+
+def test_file_of_the_same_stamp_is_not_read_again(world, monkeypatch):
+    hotfix, reads = world.hotfix(CHANGES), []
+    real = area.hash_file
+
+    def counted(handle, *arguments):
+        reads.append(handle)
+        return real(handle, *arguments)
+
+    monkeypatch.setattr(area, "hash_file", counted)
+    world.apply(hotfix)
+    changed = [path for path, content in BASE.items() if path in CHANGES and not isinstance(content, LinkTo)]
+    assert len(reads) == len(changed), "once, to see that it is what the hotfix was made for"

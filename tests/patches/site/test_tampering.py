@@ -97,7 +97,7 @@ def changes_of(rows):
 def test_rows_removed_doubled_or_swapped_are_noticed_or_harmless(site, name):
     path = site.world.state / name
     rows = path.read_bytes().splitlines(keepends=True)
-    assert len(rows) > 1
+    assert len(rows) > 1 or name == "journal"  # At rest it has one.
     for changed in changes_of(rows):
         path.write_bytes(b"".join(changed))
         code = site.judge()
