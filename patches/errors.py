@@ -19,7 +19,8 @@
     │   ├─ ZipError            zips of a release or kit
     │   ├─ DocumentError       canonical JSON
     │   ├─ ManifestError       a field of the manifest
-    │   └─ BundleError         container and manifest disagree
+    │   ├─ BundleError         container and manifest disagree
+    │   └─ BackupError         a backup of the register
     ├─ VerificationError  21   not verified
     │   ├─ SignatureError      keys and signatures
     │   ├─ StatementError      provenance and approvals
@@ -236,6 +237,10 @@ class RefusedError(PatchlineError):
         "role": "Ask somebody who holds the role; patchline person list shows who does.",
         "home-exists": "Use it as it is; doctor shows what is missing: patchline doctor. Or name another with --home.",
         "home-not-empty": "Name a folder that is empty or not there yet.",
+        "other-restore": "Finish the restore that was broken off, with its own backup; or remove the folder.",
+        "no-channel": "Name what was published with --channel PLACE. If it is lost, say so with --channel lost: sites will "
+        "refuse what is published until its versions are above those that they have seen.",
+        "older-channel": "Name the channel as it was published last; this one is older than the backup's.",
         "database-rule": "What the database refuses is never right; look at patchline audit export for what happened.",
         "voted": "Nothing to do: one person has one vote.",
         "enough": "Nothing to do: publish it, or look with patchline hotfix show ID.",
@@ -277,6 +282,7 @@ class StateError(PatchlineError):
     exit_code = 13
     http_status = 409
     hints: ClassVar[dict[str, str]] = {
+        "changed-meanwhile": "Run the command again; nothing was changed.",
         "disk-full": "Free some space and run the command again.",
         "source-changed": "Run the command again when nobody writes to the file.",
         "issue-exists": "Say more of it with patchline issue mark.",
@@ -619,6 +625,24 @@ class BundleError(MalformedError):
         "member-size": _DAMAGED,
         "member-digest": _DAMAGED,
         "readme": _DAMAGED,
+    }
+
+
+_BACKUP = "Take an earlier backup; this file is not as patchline backup wrote it."
+
+
+class BackupError(MalformedError):
+    """A backup of the register."""
+
+    family = "backup"
+    hints: ClassVar[dict[str, str]] = {
+        "missing": _BACKUP,
+        "type": _BACKUP,
+        "value": _BACKUP,
+        "name": _BACKUP,
+        "tables": _BACKUP,
+        "damaged": _BACKUP,
+        "audit": "Take an earlier backup, and keep this one: somebody changed the register before it was made.",
     }
 
 

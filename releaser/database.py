@@ -60,6 +60,17 @@ class Database:
             yield session
 
     @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """Yield a session in which every statement sees the state of the first one; SQLite's readers always do."""
+        level = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        with (
+            _told(),
+            self.engine.connect().execution_options(**level) as connection,
+            Session(connection, autoflush=False) as session,
+        ):
+            yield session
+
+    @contextmanager
     def write(self) -> Iterator[Session]:
         """Yield a session whose changes come in together at the end, or not at all.
 
@@ -92,7 +103,7 @@ class Database:
     def schema(self) -> str | None:
         """Return the schema's revision; None for an empty database."""
         with _told(), self.engine.connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision()
+            return schema_of(connection)
 
     def check_schema(self) -> None:
         """Refuse a schema that is not the newest.
@@ -104,11 +115,25 @@ class Database:
         if there != newest:
             raise DatabaseError("schema-older", f"the database's schema is {there or 'empty'}, not {newest}")
 
+    def check_knows(self, revision: str) -> None:
+        """Refuse a schema that the migrations do not lead to.
+
+        Raises:
+            DatabaseError: so it is.
+        """
+        if revision not in _known_schemas():
+            raise DatabaseError("schema-newer", f"the schema {revision} was made by a newer Patchline")
+
     def _check_known(self) -> str | None:
         there = self.schema()
-        if there is not None and there not in _known_schemas():
-            raise DatabaseError("schema-newer", f"the database's schema {there} was made by a newer Patchline")
+        if there is not None:
+            self.check_knows(there)
         return there
+
+
+def schema_of(connection: Connection) -> str | None:
+    """Return the schema's revision as a transaction sees it; None for an empty database."""
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def newest_schema() -> str:

@@ -53,6 +53,12 @@ class Register:
             yield session
 
     @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """Yield a session in which every statement sees the same state, however long it takes."""
+        with self.database.snapshot() as session:
+            yield session
+
+    @contextmanager
     def change(self, by: str, now: datetime) -> Iterator[Change]:
         """Yield a change by a person: all of it comes in at the end, with its audit events, or nothing.
 
@@ -61,7 +67,7 @@ class Register:
             LockedError, DatabaseError: the database does not take it.
         """
         with self.database.write() as session:
-            _check_person(session, by)
+            check_person(session, by)
             yield Change(session, by, now)
         self.chain()
 
@@ -149,7 +155,12 @@ def database_url(home: Path, settings: Settings) -> str:
     return settings.database.get_secret_value() if settings.database else sqlite_url(home / "register.db")
 
 
-def _check_person(session: Session, by: str) -> None:
+def check_person(session: Session, by: str) -> None:
+    """Refuse somebody who may not act.
+
+    Raises:
+        RefusedError: the person is unknown or disabled.
+    """
     person = session.get(Person, by)
     if person is None:
         raise RefusedError("unknown-person", f"the register knows no person {by!r}")

@@ -56,21 +56,32 @@ def read_settings(home: Path) -> Settings:
     """
     path = home / FILE
     try:
-        given = tomllib.loads(path.read_text("utf-8"))
+        data = path.read_bytes()
     except FileNotFoundError:
         raise SettingsError("no-home", f"{home} is no home of a register: it has no {FILE}") from None
     except OSError as error:
         raise os_failure(error) from None
+    return parse_settings(data, str(path))
+
+
+def parse_settings(data: bytes, name: str) -> Settings:
+    """Read settings as they stand in a file of this name; the environment wins.
+
+    Raises:
+        SettingsError: one is wrong.
+    """
+    try:
+        given = tomllib.loads(data.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError("settings", f"{path} is not TOML: {error}") from None
+        raise SettingsError("settings", f"{name} is not TOML: {error}") from None
     try:
         return Settings(**given)
     except ValidationError as error:
         told = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise SettingsError("settings", f"{path}: {told}") from None
+        raise SettingsError("settings", f"{name}: {told}") from None
 
 
-def write_settings(home: Path, values: Mapping[str, str | bool | None]) -> None:
-    """Write the settings of a home that has none; only its owner may read them, since they may hold a password."""
+def write_settings(home: Path, values: Mapping[str, Any], *, overwrite: bool = False) -> None:
+    """Write the settings of a home; only its owner may read them, since they may hold a password."""
     lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items() if value is not None]
-    write_file(home / FILE, "".join(f"{line}\n" for line in lines).encode(), mode=0o600)
+    write_file(home / FILE, "".join(f"{line}\n" for line in lines).encode(), overwrite=overwrite, mode=0o600)
