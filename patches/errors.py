@@ -293,6 +293,7 @@ class StateError(PatchlineError):
         "channel-rotation": "Take in the same root again; it goes on where it was.",
         "channel-behind": "Take in the newest root and targets, then raise the versions above what was seen.",
         "input-output": "Check the disk and its mount, then run the command again.",
+        "clock": "Set this machine's clock right, then run the command again; rollback works meanwhile.",
         "hotfix-state": "patchline hotfix show ID tells what may be done with it.",
         "edited": "Look at it again: somebody else changed it meanwhile.",
         "open-revision": "Go on with that revision, or abandon it first.",

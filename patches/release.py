@@ -6,9 +6,10 @@ It proves who released the file and nothing more. Not checked: approvals, recall
 """
 
 import re
+from collections.abc import Callable
 
 from patchline.patches.errors import SignatureError, StatementError
-from patchline.patches.policy import Policy, Purpose
+from patchline.patches.policy import Policy, PolicyKey, Purpose
 from patchline.patches.signature import verify_signature
 
 _LINE = re.compile(rb"([0-9a-f]{64})  ([A-Za-z0-9][A-Za-z0-9._+-]{0,254})\n")
@@ -46,15 +47,35 @@ def check_release(line: bytes, signature: bytes, container: str, manifest: str, 
     Raises:
         StatementError: not one line, for another file, or by no release key that counts.
     """
+    return _check(line, signature, container, policy, lambda key: key.refusal(manifest) is None)
+
+
+def check_client(line: bytes, signature: bytes, client: str, policy: Policy) -> str:
+    """Check the line and signature of a client; of release keys only those in use count.
+
+    Args:
+        line: content of its `.sha256` file.
+        signature: content of its `.sha256.sig` file.
+        client: SHA-256 of the client at hand.
+        policy: says which keys release.
+
+    Returns:
+        The id of the release key.
+
+    Raises:
+        StatementError: not one line, for another file, or by no release key that counts.
+    """
+    return _check(line, signature, client, policy, lambda key: key.active)
+
+
+def _check(line: bytes, signature: bytes, sha256: str, policy: Policy, counts: Callable[[PolicyKey], bool]) -> str:
     match = _LINE.fullmatch(line)
     if match is None:
         raise StatementError("release-line", "the .sha256 file is not one line of sha256sum")
-    if match[1].decode() != container:
-        raise StatementError(
-            "release-digest", f"the release is of {match[1].decode()}, the file at hand is {container}"
-        )
+    if match[1].decode() != sha256:
+        raise StatementError("release-digest", f"the release is of {match[1].decode()}, the file at hand is {sha256}")
     for keyid, key in policy.keys.items():
-        if key.purpose is Purpose.RELEASE and key.refusal(manifest) is None:
+        if key.purpose is Purpose.RELEASE and counts(key):
             try:
                 verify_signature(key.public, signature, line)
             except SignatureError:

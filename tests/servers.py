@@ -3,7 +3,8 @@
     python -m tests.servers FOLDER [QUIRK]        prints its port
 
 Quirks, for names that hold `of` (everything without one): `drip` a byte now and then, `drip-header`, `endless`,
-`cut` each answer after a third, `no-ranges`, `deny` (403), `portal` (a page for everything), `busy` (503),
+`cut` each answer after a third, `cut-large` the first large answer after a third and
+later ones at once, `no-ranges`, `deny` (403), `portal` (a page for everything), `busy` (503),
 `redirect` to itself for ever.
 """
 
@@ -81,8 +82,9 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if quirk == "drip":
             return self.drip(body)
-        if quirk == "cut":
-            self.wfile.write(body[: len(body) // 3])
+        if quirk == "cut" or (quirk == "cut-large" and len(body) > 1 << 20):
+            first = quirk == "cut" or "bytes 0-" in headers.get("Content-Range", "")
+            self.wfile.write(body[: len(body) // 3] if first else b"")
             self.close_connection = True
             return None
         self.wfile.write(body)

@@ -126,6 +126,7 @@ class World:
     baseline_list: bytes | None = None
     more_roots: dict[str, Path] = field(default_factory=dict)
     follow: tuple[str, ...] = ()
+    trust: Trust | None = None
     existing: bool = False
     """A site that is there already."""
 
@@ -147,7 +148,7 @@ class World:
     def init(self) -> None:
         roots = {"app": self.root, **self.more_roots}
         follow = tuple(self.root / link for link in self.follow)
-        new = creating.NewSite("demo", "1.0", roots, follow, trust_for("demo").data, self.baseline_list)
+        new = creating.NewSite("demo", "1.0", roots, follow, (self.trust or trust_for("demo")).data, self.baseline_list)
         creating.create(new, self.state, self.disk or Disk(), self.now)
 
     def opened(self):

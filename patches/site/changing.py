@@ -42,6 +42,8 @@ class Consent:
     """Digest of the plan that was reviewed; another one is refused."""
     reference: str | None = None
     emergencies: Emergencies = field(default_factory=Emergencies)
+    stale_until: datetime | None = None
+    """Until when a person accepts what has expired, where something has."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,8 @@ def _facts(consent: Consent, plan: Plan, hours: Mapping[str, int]) -> dict[str, 
     applied = {layer.manifest.digest for layer, _ in plan.layers}
     if urgent := {digest: granted for digest, granted in hours.items() if digest in applied}:
         facts[FACT] = urgent
+    if consent.stale_until is not None:
+        facts["accepted_stale_until"] = f"{consent.stale_until:%Y-%m-%d}"
     return facts
 
 

@@ -1,8 +1,5 @@
-"""`patchline-site verify`, `plan`, `apply`, `rollback`, `recover` and `cleanup`: what changes a site, or would."""
+"""`patchline-site plan`, `apply`, `rollback`, `recover` and `cleanup`: what changes a site, or would."""
 
-import contextlib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -11,139 +8,31 @@ from typing import Any
 import click
 
 from patchline.patches import documents
-from patchline.patches.bundle import Container, NullStore, stage
-from patchline.patches.errors import NotFoundError, RefusedError, UsageError
+from patchline.patches.errors import RefusedError, UsageError
 from patchline.patches.files import read_file, write_file
 from patchline.patches.limits import LIMITS
-from patchline.patches.site import changing, inventory, known
+from patchline.patches.site import changing, inventory
+from patchline.patches.site.accepting import keep, offered
 from patchline.patches.site.changing import Consent
 from patchline.patches.site.command_options import (
     EXISTING,
     clock,
     context,
     site_options,
-    site_trust,
     stale_option,
     the_site,
 )
-from patchline.patches.site.emergencies import Emergencies
 from patchline.patches.site.installation import Result
-from patchline.patches.site.known import Known
 from patchline.patches.site.ledger import shown
-from patchline.patches.site.offered import opened_bundles
 from patchline.patches.site.plan import Plan
-from patchline.patches.site.state import Site, locked
+from patchline.patches.site.state import Site
+from patchline.patches.site.view import View
 from patchline.patches.situation import Choices
-from patchline.patches.terminal import confirm, example, json_option, json_wanted, note, report, yes_option
-from patchline.patches.trust import Trust
-from patchline.patches.verify import VerifiedManifest
+from patchline.patches.terminal import confirm, example, json_option, json_wanted, report, yes_option
 from patchline.patches.wording import counted, readable_size
 
-_OTHER_TRUST = 3
 _FILES = click.argument("files", nargs=-1, required=True, type=EXISTING, metavar="FILE...")
 _SHOWN = 40
-
-
-@click.command(epilog=example("patchline-site verify HF-2026-0012-r1.hotfix"))
-@click.argument("file", type=EXISTING)
-@click.option(
-    "--trust", "trust_file", type=EXISTING, help="Verify against this trust file (exit 3 when not the site's)."
-)
-@stale_option
-@site_options
-@json_option
-def verify(
-    root: Path | None, state_folder: Path | None, stale: datetime | None, trust_file: Path | None, file: Path
-) -> None:
-    """Check signatures, approvals and every digest of a bundle; write nothing."""
-    known = _known_trust(root, state_folder, needed=trust_file is None)
-    trust = known if trust_file is None else Trust.parse(read_file(trust_file, limit=LIMITS.trust_file))
-    assert trust is not None  # noqa: S101 - for the type checker: without --trust there is a site
-    with opened_bundles([file], trust, clock(), stale) as [(verified, container)]:
-        digest = stage(verified, container, NullStore()).container
-    document = {**_verified_document(verified), "container": digest, "trust": trust.fingerprint}
-    report(document, f"{_verified_text(verified)}\nverified against trust file {trust.fingerprint}")
-    if known is not None and known.digest != trust.digest:
-        raise click.exceptions.Exit(_OTHER_TRUST)
-
-
-def _known_trust(root: Path | None, state_folder: Path | None, *, needed: bool) -> Trust | None:
-    try:
-        with the_site(root, state_folder) as site:
-            return site_trust(site)
-    except NotFoundError:
-        if needed or root is not None:
-            raise
-        return None
-
-
-def _verified_document(verified: VerifiedManifest) -> dict[str, Any]:
-    manifest = verified.manifest
-    return {
-        "hotfix": manifest.hotfix,
-        "revision": manifest.revision,
-        "manifest": manifest.digest,
-        "title": manifest.title,
-        "severity": manifest.severity,
-        "fixes": [{"id": fix.id, "title": fix.title, "coverage": fix.coverage} for fix in manifest.fixes],
-        "builders": sorted(verified.builders),
-        "approved_by": [place.person for place in verified.approvals],
-        "policy": verified.policy,
-        "uncounted": [str(refusal) for refusal in verified.uncounted],
-        "warnings": list(verified.warnings),
-    }
-
-
-def _verified_text(verified: VerifiedManifest) -> str:
-    manifest = verified.manifest
-    lines = [f"{manifest.label} {manifest.title} ({manifest.severity}), manifest {manifest.digest}"]
-    lines += [f"  {fix.id}: {fix.title}" for fix in manifest.fixes]
-    lines.append(f"built by {', '.join(sorted(verified.builders))}")
-    lines.append(f"approved by {', '.join(place.person for place in verified.approvals)} (policy {verified.policy})")
-    lines += [f"not counted: {refusal}" for refusal in verified.uncounted]
-    lines += [f"warning: {warning}" for warning in verified.warnings]
-    return "\n".join(lines)
-
-
-@contextmanager
-def _offered(
-    site: Site, files: tuple[Path, ...], stale: datetime | None
-) -> Iterator[tuple[list[tuple[VerifiedManifest, Container]], Consent]]:
-    """Verify files against the site's trust; yields them with what the policy allows."""
-    trust = site_trust(site)
-    with opened_bundles(files, trust, clock(), stale) as offered:
-        for warning in dict.fromkeys(text for verified, _ in offered for text in verified.warnings):
-            note(f"warning: {warning}")
-        yield (
-            list(offered),
-            Consent(
-                root_steps=trust.policy.root_steps,
-                recalled=frozenset(trust.policy.recalls),
-                emergencies=Emergencies(first_seen=first_seen(site)),
-            ),
-        )
-
-
-def first_seen(
-    site: Site, offered: Iterable[tuple[VerifiedManifest, Container]] = (), now: datetime | None = None
-) -> Mapping[str, str]:
-    """Return when this site first saw which manifest; those offered are noted as seen now, where they never were."""
-    data = site.read_document(known.NAME)
-    seen = Known() if data is None else Known.parse(data)
-    if now is not None:
-        newer = seen.with_manifests((verified.manifest.digest for verified, _ in offered), now)
-        if newer != seen:
-            with locked(site, now):
-                _keep(site, newer)
-        seen = newer
-    return seen.first_seen
-
-
-def _keep(site: Site, seen: Known) -> None:
-    with contextlib.suppress(FileExistsError):
-        site.disk.mkdir(site.state, known.NAME.rpartition("/")[0])
-        site.disk.sync()
-    site.disk.replace(site.state, known.NAME, seen.as_payload())
 
 
 def _choice_options(command: Any) -> Any:
@@ -181,9 +70,10 @@ def plan(
     files: tuple[Path, ...],
 ) -> None:
     """Show every problem at once and what would change; write nothing else."""
-    with the_site(root, state_folder) as site, _offered(site, files, stale) as (offered, consent):
+    now = clock()
+    with the_site(root, state_folder) as site, offered(site, files, now, stale) as (handed, consent):
         consent = replace(consent, choices=_choices(override, preserve, accept_loss))
-        planned = changing.plan_for(site, offered, consent, changing.Context(clock()))
+        planned = changing.plan_for(site, handed.bundles, consent, changing.Context(now))
         scripts = _root_scripts(planned)
     if json_wanted():
         # One document: the plan, or what stands in its way.
@@ -248,16 +138,18 @@ def apply(
 ) -> None:
     """Apply hotfixes; several files are one transaction."""
     reviewed = _reviewed(plan_file)
-    with the_site(root, state_folder) as site, _offered(site, files, stale) as (offered, consent):
+    doing = context()
+    with the_site(root, state_folder) as site, offered(site, files, doing.now, stale) as (handed, consent):
+        keep(site, handed, doing.now)
         consent = replace(
             consent,
             choices=_choices(override, preserve, accept_loss),
             irreversible=accept_irreversible,
             plan=reviewed,
             reference=reference,
-            emergencies=Emergencies(accept_emergency, first_seen(site, offered, clock())),
+            emergencies=replace(consent.emergencies, accepted=accept_emergency),
         )
-        planned, result = changing.apply(site, offered, consent, context())
+        planned, result = changing.apply(site, handed.bundles, consent, doing)
         _tell(site, planned, result)
 
 
@@ -318,7 +210,7 @@ def rollback(
         raise UsageError("options", "give a hotfix id, or --to LEVEL")
     with the_site(root, state_folder) as site:
         consent = Consent(
-            root_steps=site_trust(site).policy.root_steps, irreversible=accept_irreversible, reference=reference
+            root_steps=View.of(site).trust.policy.root_steps, irreversible=accept_irreversible, reference=reference
         )
         target = hotfix or level or ""
         planned, result = changing.rollback(

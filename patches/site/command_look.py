@@ -8,12 +8,14 @@ import click
 from patchline.patches import documents
 from patchline.patches.files import write_file
 from patchline.patches.site import inventory as inventories
-from patchline.patches.site.command_options import EXISTING, clock, site_options, site_trust, the_site
+from patchline.patches.site.accepting import withdrawn
+from patchline.patches.site.command_options import EXISTING, clock, site_options, the_site
 from patchline.patches.site.inventory import Inventory
 from patchline.patches.site.journal import Journal, check_heads
 from patchline.patches.site.ledger import Ledger
 from patchline.patches.site.report import make_report
 from patchline.patches.site.state import Site, locked
+from patchline.patches.site.view import View
 from patchline.patches.terminal import example, json_option, note, report
 from patchline.patches.wording import counted
 
@@ -21,7 +23,9 @@ from patchline.patches.wording import counted
 def _take(site: Site, *, check: bool) -> Inventory:
     journal, ledger = Journal(site), site.ledger()
     check_heads(journal, ledger)
-    return inventories.take(site, ledger, unfinished=journal.under_way, check=check)
+    found = inventories.take(site, ledger, unfinished=journal.under_way, check=check)
+    found.withdrawn = withdrawn(site, ledger, View.of(site))
+    return found
 
 
 @click.command(epilog=example("patchline-site inventory --check"))
@@ -35,6 +39,7 @@ def inventory(root: Path | None, state_folder: Path | None, check: bool) -> None
     lines = [f"{site.product} {found.level.label}", f"code {found.level.code}"]
     for layer in found.layers:
         lines.append(f"  {layer.label} applied {layer.time}: {', '.join(layer.fixes) or 'no fixes'}")
+        lines += [f"    {found.withdrawn[layer.manifest]}"] if layer.manifest in found.withdrawn else []
         lines += [f"    preserved {name}" for name in layer.preserved]
         lines += [f"    kept {name} (.patchline-new beside it)" for name in layer.kept]
         lines += [f"    lost {fix}" for fix in layer.lost]
@@ -67,7 +72,9 @@ def _done(row: dict[str, Any], ledger: Ledger) -> str:
     """Return what a row of the ledger says was done."""
     match row["row"]:
         case "apply":
-            return "applied " + ", ".join(f"{layer['hotfix']}-r{layer['revision']}" for layer in row["layers"])
+            until = row.get("accepted_stale_until")
+            stale = f", accepting until {until} what had expired" if until else ""
+            return "applied " + ", ".join(f"{layer['hotfix']}-r{layer['revision']}" for layer in row["layers"]) + stale
         case "rollback":
             gone = [ledger.find(layer["transaction"], layer["number"]).label for layer in row["layers"]]
             return f"rolled back {', '.join(gone)}"
@@ -81,7 +88,8 @@ def _done(row: dict[str, Any], ledger: Ledger) -> str:
                 f"{labels[one]} ({', '.join(row['manifests'][one])})" for one in row["manifests"]
             )
         case "trust":
-            return f"took policy {row['policy']}"
+            until = row.get("accepted_stale_until")
+            return f"took policy {row['policy']}" + (f", accepting until {until} what had expired" if until else "")
         case other:
             return str(other)
 
@@ -93,7 +101,7 @@ def _done(row: dict[str, Any], ledger: Ledger) -> str:
 def report_command(root: Path | None, state_folder: Path | None, out: Path | None) -> None:
     """Make the signed report for the vendor; it is shown before it leaves."""
     with the_site(root, state_folder) as site, locked(site, now := clock()):
-        envelope = make_report(_take(site, check=True), site_trust(site), now)
+        envelope = make_report(_take(site, check=True), View.of(site), now)
     line = documents.encode(envelope.as_document())
     note(envelope.payload.decode())
     if not envelope.signatures:

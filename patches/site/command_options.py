@@ -14,7 +14,6 @@ from patchline.patches.site import state
 from patchline.patches.site.changing import Context
 from patchline.patches.site.disk import Disk
 from patchline.patches.site.state import Site
-from patchline.patches.trust import Trust
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 EXISTING = click.Path(path_type=Path)
@@ -54,11 +53,6 @@ def the_site(root: Path | None, state_folder: Path | None) -> Iterator[Site]:
     """Open the site that the options name."""
     with state.opened(root, state_folder, Disk()) as site:
         yield site
-
-
-def site_trust(site: Site) -> Trust:
-    """Return the trust of a site."""
-    return Trust.parse(site.state.read("trust.json", 1 << 30))
 
 
 def clock() -> datetime:

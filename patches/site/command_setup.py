@@ -11,11 +11,12 @@ from patchline.patches.files import read_file
 from patchline.patches.limits import LIMITS
 from patchline.patches.plain import can_sign, create_plain
 from patchline.patches.site import inventory
-from patchline.patches.site.command_options import EXISTING, clock, site_options, site_trust, the_site
+from patchline.patches.site.command_options import EXISTING, clock, site_options, the_site
 from patchline.patches.site.creating import NewSite, create
 from patchline.patches.site.disk import Disk
 from patchline.patches.site.report import KEY
 from patchline.patches.site.state import locked
+from patchline.patches.site.view import View, trust_row
 from patchline.patches.terminal import ask, example, json_option, note, report
 from patchline.patches.trust import Trust
 
@@ -115,12 +116,11 @@ def trust(root: Path | None, state_folder: Path | None, file: Path) -> None:
     """Take a newer root, policy or trust file."""
     data = read_file(file, limit=LIMITS.trust_file)
     with the_site(root, state_folder) as site, locked(site, now := clock()):
-        known = site_trust(site)
-        newer = known.advanced(data)
-        if newer.data != known.data:
-            site.disk.replace(site.state, "trust.json", newer.data)
-            site.ledger().append(
-                {"row": "trust", "time": now.isoformat(timespec="seconds"), "policy": newer.policy.version}
-            )
+        before = View.of(site)
+        after = before.advanced(data)
+        after.keep(site)
+        if row := trust_row(before.trust, after.trust, now, {}):
+            site.ledger().append(row)
+    known, newer = before.trust, after.trust
     document: dict[str, Any] = {"policy": newer.policy.version, "was": known.policy.version}
     report(document, f"policy {newer.policy.version} (was {known.policy.version}), root {newer.root.version}")

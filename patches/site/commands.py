@@ -4,11 +4,14 @@ import click
 
 from patchline.patches.terminal import Lazy, LazyGroup, example, run
 
-_SETUP, _CHANGE, _LOOK = (f"patchline.patches.site.command_{name}" for name in ("setup", "change", "look"))
+_SETUP, _FETCH, _VERIFY, _CHANGE, _LOOK = (
+    f"patchline.patches.site.command_{name}" for name in ("setup", "fetch", "verify", "change", "look")
+)
 _COMMANDS = {
     "init": Lazy(_SETUP, "init", "Make an installation a site."),
     "trust": Lazy(_SETUP, "trust", "Take a newer root or policy."),
-    "verify": Lazy(_CHANGE, "verify", "Check a bundle; write nothing."),
+    "fetch": Lazy(_FETCH, "fetch_command", "Take what is new from the channel or a kit."),
+    "verify": Lazy(_VERIFY, "verify", "Check a bundle, release or kit; write nothing."),
     "plan": Lazy(_CHANGE, "plan", "Show what applying would do."),
     "apply": Lazy(_CHANGE, "apply", "Apply hotfixes as one transaction."),
     "rollback": Lazy(_CHANGE, "rollback", "Roll back a hotfix, or to a level."),

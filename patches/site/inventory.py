@@ -3,7 +3,7 @@
 The ledger is the truth; the files cross-check it. A diagnostic hotfix changes no level.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -105,12 +105,34 @@ class Drift:
         return f"{self.name}: {actual}{like}, expected {shown(self.expected)} of {self.owner}"
 
 
+@dataclass(frozen=True)
+class Withdrawn:
+    """A hotfix in force that the vendor holds back or recalled.
+
+    Attributes:
+        replacement: label of what takes its place, where there is something.
+    """
+
+    recalled: bool
+    reason: str
+    replacement: str | None = None
+
+    def as_document(self) -> dict[str, Any]:
+        """Return it for scripts."""
+        return {"recalled": self.recalled, "reason": self.reason, "replacement": self.replacement}
+
+    def __str__(self) -> str:
+        instead = f"; {self.replacement} replaces it" if self.replacement else ""
+        return f"{'RECALLED' if self.recalled else 'held back'}: {self.reason}{instead}"
+
+
 @dataclass
 class Inventory:
     """What a site has.
 
     Attributes:
         unratified: manifests that were approved as an emergency only.
+        withdrawn: by manifest, what the vendor says against a hotfix that is in force here.
     """
 
     site: Site
@@ -120,6 +142,7 @@ class Inventory:
     unratified: frozenset[str] = frozenset()
     checked: int | None = None
     drift: list[Drift] = field(default_factory=list)
+    withdrawn: Mapping[str, Withdrawn] = field(default_factory=dict)
 
     def as_document(self) -> dict[str, Any]:
         """Return the inventory for scripts."""
@@ -129,17 +152,19 @@ class Inventory:
             "baseline": self.site.baseline,
             "level": self.level.as_document(),
             "unfinished": self.unfinished,
-            "hotfixes": [
-                {
-                    **layer.as_document(),
-                    "label": layer.label,
-                    "applied": layer.time,
-                    "unratified": layer.manifest in self.unratified,
-                }
-                for layer in self.layers
-            ],
+            "hotfixes": [self._layer_document(layer) for layer in self.layers],
             "checked": self.checked,
             "drift": [item.as_document() for item in self.drift],
+        }
+
+    def _layer_document(self, layer: Layer) -> dict[str, Any]:
+        withdrawn = self.withdrawn.get(layer.manifest)
+        return {
+            **layer.as_document(),
+            "label": layer.label,
+            "applied": layer.time,
+            "unratified": layer.manifest in self.unratified,
+            "withdrawn": withdrawn and withdrawn.as_document(),
         }
 
 

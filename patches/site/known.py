@@ -105,6 +105,10 @@ class Known:
         """Return what is known after revisions were looked at; one that vanished is kept."""
         return replace(self, hotfixes={**self.hotfixes, **listed})
 
+    def judged_anew(self) -> "Known":
+        """Return what is known once another policy decides what is for this site."""
+        return replace(self, hotfixes={name: replace(one, elsewhere=None) for name, one in self.hotfixes.items()})
+
     def with_manifests(self, digests: Iterable[str], now: datetime) -> "Known":
         """Return what is known after manifests were seen."""
         seen = {digest: now.isoformat(timespec="seconds") for digest in digests if digest not in self.first_seen}

@@ -1,7 +1,7 @@
 """The report a site sends to its vendor: which level it has, signed with the site's own key.
 
 It names no host, address, user or client; a person sees it before it leaves. The counter only rises, so the vendor
-notices a site that was restored or cloned.
+notices a site that was restored or cloned. It says which recall list and audit checkpoint the site has seen.
 """
 
 import secrets
@@ -16,17 +16,17 @@ from patchline.patches.manifest import CLIENT
 from patchline.patches.plain import can_sign, open_plain
 from patchline.patches.site.inventory import Inventory
 from patchline.patches.site.state import Site
-from patchline.patches.trust import Trust
+from patchline.patches.site.view import View
 
 PAYLOAD_TYPE = "application/vnd.patchline.report+json"
 KEY = "key.pem"
 _COUNTER = "counter.json"
 
 
-def make_report(inventory: Inventory, trust: Trust, now: datetime) -> Envelope:
+def make_report(inventory: Inventory, view: View, now: datetime) -> Envelope:
     """Return the next report of a site; unsigned where this machine has nothing to sign with."""
     site = inventory.site
-    payload = documents.encode(_document(inventory, trust, _next_count(site), now))
+    payload = documents.encode(_document(inventory, view, _next_count(site), now))
     key = site.state.path / KEY
     if can_sign() and key.exists():
         return sign(payload, PAYLOAD_TYPE, open_plain(key))
@@ -45,7 +45,7 @@ def _next_count(site: Site) -> dict[str, Any]:
     return count
 
 
-def _document(inventory: Inventory, trust: Trust, count: dict[str, Any], now: datetime) -> dict[str, Any]:
+def _document(inventory: Inventory, view: View, count: dict[str, Any], now: datetime) -> dict[str, Any]:
     return {
         "format": 1,
         "audience": "vendor",
@@ -73,7 +73,7 @@ def _document(inventory: Inventory, trust: Trust, count: dict[str, Any], now: da
         "checked": inventory.checked,
         # Paths may tell about a customer; their digests let the vendor find its own files among them.
         "drift": [[documents.digest(item.name.encode()), item.owner] for item in inventory.drift],
-        "policy": trust.policy.version,
-        "recalls": len(trust.policy.recalls),
-        "checkpoint": None,
+        "policy": view.trust.policy.version,
+        "recalls": view.recalls and view.recalls.newest.number,
+        "checkpoint": view.known.checkpoint and view.known.checkpoint.as_document(),
     }

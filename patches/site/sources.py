@@ -3,14 +3,19 @@
 Nothing that a source gives is believed; names asked for are those that `channel` makes of what was signed.
 """
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
-from patchline.patches.errors import NotFoundError, SourceError
+from patchline.patches.errors import ChannelError, NotFoundError, SourceError
 from patchline.patches.files import open_regular, os_failure, read_file
+from patchline.patches.stored_zip import Member, StoredZip
+
+_MOST_MEMBERS = 200_000
+_AHEAD = 1 << 18
 
 
 class Source(Protocol):
@@ -35,6 +40,7 @@ class Source(Protocol):
 
         Raises:
             SourceError: as for `read`.
+            ChannelError: it has another size.
         """
         ...
 
@@ -75,7 +81,7 @@ class Folder:
         there = os.fstat(stream.fileno()).st_size
         if there != size:
             stream.close()
-            raise SourceError("cut", f"{path} has {there} of {size} bytes")
+            raise _other_size(path, there, size)
         return stream
 
     def metadata(self) -> list[str]:
@@ -93,6 +99,87 @@ class Folder:
 
     def close(self) -> None:
         """Do nothing: files are opened one by one."""
+
+
+class KitZip:
+    """A kit as one zip."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the zip and check its structure.
+
+        Raises:
+            ZipError: it is no zip of patchline's form.
+        """
+        self.name, self._path = str(path), path
+        with open_regular(path) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            found = StoredZip(stream, size, most_members=_MOST_MEMBERS, what=path.name)
+        self._members = {member.name: member for member in found.members}
+
+    def read(self, path: str, limit: int) -> bytes:
+        """Return a small file."""
+        member = self._member(path)
+        if member.size > limit:
+            raise SourceError("too-large", f"{path} has more than the {limit} bytes it may have")
+        with self.open(path, member.size) as stream:
+            return stream.read()
+
+    def open(self, path: str, size: int) -> BinaryIO:
+        """Open a large file, which must have its size."""
+        member = self._member(path)
+        if member.size != size:
+            raise _other_size(path, member.size, size)
+        return io.BufferedReader(_Window(open_regular(self._path), member.start, member.size), _AHEAD)
+
+    def _member(self, path: str) -> Member:
+        if path not in self._members:
+            raise missing(path, self.name)
+        return self._members[path]
+
+    def metadata(self) -> list[str]:
+        """Return the names in the folder `metadata`."""
+        folder = "metadata/"
+        return sorted(name.removeprefix(folder) for name in self._members if name.startswith(folder))
+
+    def path_of(self, path: str) -> None:
+        """Return nothing: what lies in a zip has no path of its own."""
+
+    def close(self) -> None:
+        """Do nothing: the zip is opened anew for each file."""
+
+
+class _Window(io.RawIOBase):
+    """A part of an open file as a stream of its own, which closes the file."""
+
+    def __init__(self, stream: BinaryIO, start: int, size: int) -> None:
+        super().__init__()
+        self._stream, self._start, self._size, self._place = stream, start, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._place = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence])
+        return self._place
+
+    def readinto(self, buffer: Any) -> int:
+        self._stream.seek(self._start + self._place)
+        data = self._stream.read(min(len(buffer), max(0, self._size - self._place)))
+        buffer[: len(data)] = data
+        self._place += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.close()
+        super().close()
+
+
+def _other_size(path: str, there: int, listed: int) -> ChannelError:
+    return ChannelError("target", f"{path} has {there} bytes, not the {listed} that the metadata lists")
 
 
 def missing(path: str, name: str) -> SourceError:
@@ -123,4 +210,6 @@ def _open(given: str) -> Source:
     path = Path(given)
     if path.is_dir():
         return Folder(path)
+    if path.is_file():
+        return KitZip(path)
     raise SourceError("no-channel", f"{given} is no folder, no kit and no address")

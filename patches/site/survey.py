@@ -9,7 +9,7 @@ from patchline.patches.site.ledger import Layer, Ledger
 from patchline.patches.site.state import Site
 from patchline.patches.situation import Hold, Installed, Key, Place, Situation
 
-_PLATFORMS = frozenset({"linux", "unix"})
+PLATFORMS = frozenset({"linux", "unix"})
 
 
 class Survey:
@@ -32,7 +32,7 @@ class Survey:
         self.situation = Situation(
             product=site.product,
             baseline=site.baseline,
-            platforms=_PLATFORMS,
+            platforms=PLATFORMS,
             now=now,
             installed=tuple(self._installed(layer) for layer in ledger.layers if not layer.gone),
             stack=lambda place: self._stacks.get(place, []),

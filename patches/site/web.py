@@ -8,6 +8,7 @@
 
 import io
 import socket
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -18,11 +19,10 @@ from urllib.request import getproxies, proxy_bypass
 
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager, Retry, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, MaxRetryError, ReadTimeoutError
+from urllib3.exceptions import HTTPError, IncompleteRead, MaxRetryError, ProtocolError, ReadTimeoutError
 from urllib3.util import parse_url
 
 from patchline.patches.errors import SourceError
-from patchline.patches.progress import watch
 from patchline.patches.wording import readable_size
 
 CHUNK = 1 << 16
@@ -30,6 +30,8 @@ _AHEAD = 1 << 17
 """What is asked for at once where a file is looked into."""
 _ABSENT = frozenset({403, 404, 410})
 """Stores answer 403 where something is missing and listing is not allowed."""
+_TRIES = 5
+_WORTH_ANOTHER_TRY = frozenset({"source.cut", "source.slow"})
 _MOST_WATCHED = 8
 _HEADERS = {"User-Agent": "patchline-site", "Accept-Encoding": "identity"}
 
@@ -93,11 +95,26 @@ class Web:
         return bytes(data)
 
     def pieces(self, path: str, start: int, end: int) -> Iterator[bytes]:
-        """Yield a file's bytes from `start` to before `end`, never more.
+        """Yield a file's bytes from `start` to before `end`, never more; an answer that is cut is taken up again.
 
         Raises:
-            SourceError: it cannot be had, or not from there (`no-ranges`).
+            SourceError: it cannot be had, or not from there (`no-ranges`), or it is cut again and again.
         """
+        place = start
+        for last in (number == _TRIES - 1 for number in range(_TRIES)):
+            before = place
+            try:
+                for piece in self._range(path, place, end):
+                    yield piece
+                    place += len(piece)
+                if place < end:
+                    raise SourceError("cut", f"{path} ended after {place} of {end} bytes")
+                return
+            except SourceError as error:
+                if last or place == before or error.code not in _WORTH_ANOTHER_TRY:
+                    raise
+
+    def _range(self, path: str, start: int, end: int) -> Iterator[bytes]:
         left = end - start
         headers = {"Range": f"bytes={start}-{end - 1}"} if left > 0 else {}
         for piece in self._pieces(path, headers, self._patience.whole(left), start):
@@ -147,6 +164,8 @@ class Web:
             return _slow(path, seconds)
         if isinstance(reason, ReadTimeoutError):
             return SourceError("slow", f"{self.name} does not answer for {path}")
+        if isinstance(reason, ProtocolError) and isinstance(reason.args[-1], IncompleteRead):
+            return SourceError("cut", f"{self.name}: {path} was cut short")
         return SourceError("unreachable", f"{self.name}: {path} cannot be fetched: {_words(reason)}")
 
 
@@ -156,6 +175,7 @@ class WebFile(io.RawIOBase):
     def __init__(self, web: Web, path: str, size: int) -> None:
         super().__init__()
         self._web, self._path, self._size, self._place = web, path, size, 0
+        self._whole: BinaryIO | None = None
 
     def readable(self) -> bool:
         """Tell that it can be read."""
@@ -172,17 +192,37 @@ class WebFile(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Read into a buffer; returns how many bytes, none at the end."""
-        end = min(self._size, self._place + len(buffer))
-        got = 0
-        if self._place < end:
-            for piece in self._web.pieces(self._path, self._place, end):
-                buffer[got : got + len(piece)] = piece
-                got += len(piece)
-            if got < end - self._place:
-                raise SourceError("cut", f"{self._path} ended after {self._place + got} of {self._size} bytes")
-        self._place += got
-        watch().advance(got)
-        return got
+        end = max(self._place, min(self._size, self._place + len(buffer)))
+        try:
+            data = self._read(self._place, end)
+        except SourceError as error:
+            if error.code != "source.no-ranges":
+                raise
+            self._whole = self._fetch_whole()
+            data = self._read(self._place, end)
+        buffer[: len(data)] = data
+        self._place = end
+        return len(data)
+
+    def _read(self, start: int, end: int) -> bytes:
+        if start == end:
+            return b""
+        if self._whole is not None:
+            self._whole.seek(start)
+            return self._whole.read(end - start)
+        return b"".join(self._web.pieces(self._path, start, end))
+
+    def _fetch_whole(self) -> BinaryIO:
+        """Fetch the file for looking into it, where no part of it can be had alone."""
+        whole: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - closed with this stream
+        whole.writelines(self._web.pieces(self._path, 0, self._size))
+        return whole
+
+    def close(self) -> None:
+        """Let go of what was fetched."""
+        if self._whole is not None:
+            self._whole.close()
+        super().close()
 
 
 def too_large(path: str, limit: int) -> SourceError:

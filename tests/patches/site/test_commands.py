@@ -159,8 +159,10 @@ def test_wrong_product_and_wrong_baseline_are_refused_in_one_line(customer):
 
 def test_what_is_no_bundle_is_said_so(customer):
     file = customer.folder / "x.hotfix"
-    file.write_bytes(b"PK\x03\x04" + b"x" * 600)
+    file.write_bytes(b"\x1f\x8b" + b"x" * 600)
     assert customer.document("apply", file, expect=20)["error"] == "bundle.not-a-bundle"
+    file.write_bytes(b"PK\x03\x04" + b"x" * 600)
+    assert customer.document("apply", file, expect=20)["error"] == "zip.truncated"
     assert customer.document("apply", customer.folder / "missing.hotfix", expect=11)["error"] == "not-found.file"
 
 

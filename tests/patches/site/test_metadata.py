@@ -13,7 +13,7 @@ from patchline.patches.site.metadata import Reading, Tree, read_tree
 from patchline.patches.site.sources import opened_source
 from patchline.releaser import ceremony
 from tests import vendor
-from tests.channels import NOW, OFFLINE, ONLINE, Channel, later, make_root, make_targets, public, signed
+from tests.forged_channels import NOW, OFFLINE, ONLINE, Channel, later, make_root, make_targets, public, signed
 from tests.servers import serving
 
 

@@ -56,7 +56,7 @@ def test_a_file_is_looked_into_with_few_requests(folder):
         ("drip", "source.slow"),
         ("drip-header", "source.slow"),
         ("endless", "source.too-large"),
-        ("cut", "source.unreachable"),
+        ("cut", "source.cut"),
         ("deny", "source.missing"),
         ("busy", "source.status"),
         ("redirect", "source.unreachable"),
@@ -66,6 +66,21 @@ def test_a_server_that_behaves_badly_is_told_apart(folder, quirk, code):
     with serving(folder, quirk) as server:
         web = Web(server.url, HASTY)
         assert refused(lambda: web.read("metadata/file", len(DATA))) == code
+        web.close()
+
+
+def test_an_answer_that_is_cut_is_taken_up_where_it_ended(folder):
+    with serving(folder, "cut") as server:
+        web = Web(server.url)
+        got = bytearray()
+        with pytest.raises(SourceError):
+            for piece in web.pieces("metadata/file", 0, 2700):
+                got += piece
+        assert got == DATA[: len(got)]
+        assert len(got) > 2000
+        starts = [int(line.split("=")[1].split("-")[0]) for line in server.asked]
+        assert starts[:2] == [0, 900]
+        assert len(starts) == 5
         web.close()
 
 

@@ -1,0 +1,85 @@
+"""`patchline-site fetch`: what is new for this site, from the channel or a kit."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from patchline.patches.errors import SourceError
+from patchline.patches.site.accepting import offer_documents, offer_lines
+from patchline.patches.site.command_options import clock, site_options, stale_option, the_site
+from patchline.patches.site.fetching import Fetched, fetch
+from patchline.patches.site.offers import Standing
+from patchline.patches.site.sources import opened_source
+from patchline.patches.site.view import View
+from patchline.patches.statements import time_text
+from patchline.patches.terminal import example, json_option, note, report
+
+
+@click.command("fetch", epilog=example("patchline-site fetch", "patchline-site fetch --from /media/stick/kit"))
+@click.option("--from", "given", metavar="URL|DIR", help="Channel or kit; default: the channel of the trust file.")
+@stale_option
+@site_options
+@json_option
+def fetch_command(root: Path | None, state_folder: Path | None, stale: datetime | None, given: str | None) -> None:
+    """Take the newest policy and recalls, and bring what is new for this site; apply nothing."""
+    with the_site(root, state_folder) as site:
+        address = given or View.of(site).trust.channel
+        if address is None:
+            raise SourceError("none", "this site knows no channel to fetch from")
+        with opened_source(address) as source:
+            fetched = fetch(site, source, clock(), stale)
+    for warning in fetched.warnings:
+        note(f"warning: {warning}")
+    report(_document(fetched), "\n".join(_lines(fetched)))
+
+
+def _document(fetched: Fetched) -> dict[str, Any]:
+    view, tree = fetched.look.view, fetched.look.tree
+    expires, role = tree.expires
+    client = fetched.client
+    offers = offer_documents(fetched.offers)
+    return {
+        "source": fetched.look.source.name,
+        "kit": tree.kit,
+        "policy": view.trust.policy.version,
+        "root": view.trust.root.version,
+        "recalls": view.recalls and view.recalls.newest.number,
+        "checkpoint": view.known.checkpoint and view.known.checkpoint.as_document(),
+        "expires": {"role": role, "time": time_text(expires)},
+        "offers": [{**one, "path": _path(fetched, one["release"])} for one in offers],
+        "vanished": fetched.vanished,
+        "client": client and {"version": client[0].version, "path": str(client[1])},
+        "warnings": fetched.warnings,
+    }
+
+
+def _path(fetched: Fetched, label: str) -> str | None:
+    path = fetched.paths.get(label)
+    return None if path is None else str(path)
+
+
+def _lines(fetched: Fetched) -> list[str]:
+    view, tree = fetched.look.view, fetched.look.tree
+    new = [offer for offer in fetched.offers if offer.standing is Standing.NEW]
+    lines = [f"{'kit' if tree.kit else 'channel'} {fetched.look.source.name}, good until {time_text(tree.expires[0])}"]
+    number = view.recalls.newest.number if view.recalls else "none"
+    lines.append(f"policy {view.trust.policy.version}, recall list {number}")
+    for offer in new:
+        manifest = offer.verified.manifest if offer.verified else None
+        told = f" {manifest.title} ({manifest.severity})" if manifest else ""
+        lines.append(f"new: {offer.label}{told}{_where(fetched, offer.label)}")
+    lines += offer_lines(offer for offer in fetched.offers if offer.standing not in (Standing.NEW, Standing.APPLIED))
+    lines += [f"vanished: {name} was listed once and was never recalled; ask the vendor" for name in fetched.vanished]
+    if fetched.client is not None:
+        client, path = fetched.client
+        lines.append(f"client {client.version}, signed by the vendor's release key, lies in {path}; it was not run")
+    if not new:
+        lines.append("nothing new for this site")
+    return lines
+
+
+def _where(fetched: Fetched, label: str) -> str:
+    path = _path(fetched, label)
+    return f"\n  {path}" if path else ""

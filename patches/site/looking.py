@@ -1,0 +1,138 @@
+"""Looking at a channel or kit: its metadata, and from its status role the newest policy, recall list and checkpoint.
+
+A look changes nothing; what it found becomes what the site believes by `View.keep`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from patchline.patches import channel, documents
+from patchline.patches.channel import HOTFIXES
+from patchline.patches.errors import ChannelError, TrustError
+from patchline.patches.fields import Fields
+from patchline.patches.limits import LIMITS
+from patchline.patches.recall_list import RecallList
+from patchline.patches.recalls import KnownRecalls
+from patchline.patches.site.known import Checkpoint, Known
+from patchline.patches.site.metadata import Reading, Target, Tree, read_tree
+from patchline.patches.site.sources import Source
+from patchline.patches.site.view import View
+from patchline.patches.trust import Trust
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look at a source found.
+
+    Attributes:
+        view: what the site believes after it.
+        warnings: what a person should know although nothing is refused.
+    """
+
+    source: Source
+    tree: Tree
+    view: View
+    warnings: tuple[str, ...]
+
+    def releases(self) -> Mapping[str, Target]:
+        """Return the published revisions of the product that are listed, by their targets' names."""
+        start = f"{HOTFIXES}/{self.view.trust.product}/"
+        return {name: target for name, target in self.tree.targets.items() if name.startswith(start)}
+
+
+def look_at(source: Source, view: View, cache: Path, now: datetime, stale_until: datetime | None = None) -> Look:
+    """Look at a source.
+
+    Args:
+        source: what was opened.
+        view: what the site believes.
+        cache: a folder for python-tuf.
+        now: the site's time.
+        stale_until: until when a person accepts what has expired.
+
+    Raises:
+        ExpiredError: metadata has expired, and nobody accepts it.
+        VerificationError: it is forged, malformed, older than what was seen, or of another tree or product.
+        SourceError: it cannot be read.
+    """
+    tree = read_tree(source, Reading(view.trust.root, view.known, cache, now, stale_until))
+    return _Status(source, tree).look(view)
+
+
+class _Status:
+    """The targets of the status role of one source."""
+
+    def __init__(self, source: Source, tree: Tree) -> None:
+        self._source, self._tree = source, tree
+        self._warnings = list(tree.warnings)
+
+    def look(self, view: View) -> Look:
+        product = view.trust.product
+        if channel.policy_target(product) not in self._tree.targets:
+            raise ChannelError("not-listed", f"{self._source.name} has nothing for the product {product}")
+        trust = self._trust(view.trust)
+        recalls = self._recalls(view.recalls, trust)
+        seen = view.known.with_versions(self._tree.versions)
+        if trust.policy.version != view.trust.policy.version:
+            seen = seen.judged_anew()
+        seen = self._checkpoint(seen)
+        return Look(self._source, self._tree, View(trust, recalls, seen), tuple(self._warnings))
+
+    def _read(self, name: str, limit: int) -> bytes | None:
+        """Return a target, None where none of that name is listed."""
+        target = self._tree.targets.get(name)
+        return None if target is None else read_target(self._source, target, limit)
+
+    def _trust(self, known: Trust) -> Trust:
+        name = channel.policy_target(known.product)
+        data = self._read(name, LIMITS.sidecar)
+        policy = documents.decode(data or b"", what=name, limit=LIMITS.sidecar)
+        try:
+            return known.followed(self._tree.roots, policy)
+        except TrustError as error:
+            if error.code != "trust.policy-older":
+                raise
+            # Whoever handed a newer one over was quicker; the channel's is not taken.
+            self._warnings.append(error.message)
+            return known.followed(self._tree.roots)
+
+    def _recalls(self, known: KnownRecalls | None, trust: Trust) -> KnownRecalls | None:
+        name = channel.recalls_target(trust.product)
+        data = self._read(name, LIMITS.manifest)
+        if data is None:
+            if known is not None:
+                raise ChannelError("dropped", f"{self._source.name} has no list of recalls any more")
+            self._warnings.append(f"{self._source.name} has no list of recalls")
+            return None
+        newest = RecallList.parse(data)
+        return KnownRecalls.first(newest, trust.policy) if known is None else known.advanced(newest, trust.policy)
+
+    def _checkpoint(self, seen: Known) -> Known:
+        data = self._read(channel.CHECKPOINT, LIMITS.key_file)
+        if data is None:
+            return seen
+        fields = Fields(documents.decode(data, what="checkpoint"), "checkpoint", ChannelError)
+        seen, warning = seen.with_checkpoint(Checkpoint.read(fields))
+        if warning:
+            self._warnings.append(warning)
+        return seen
+
+
+def read_target(source: Source, target: Target, limit: int) -> bytes:
+    """Return a small target.
+
+    Raises:
+        ChannelError: it is not what the metadata lists.
+        SourceError: it cannot be read, or is too large.
+    """
+    data = source.read(target.file, min(limit, target.size))
+    if len(data) != target.size or documents.digest(data) != target.sha256:
+        raise ChannelError("target", f"{target.name} is not the {target.size} bytes that the metadata lists")
+    return data
+
+
+def with_known(look: Look, seen: Known) -> Look:
+    """Return the look with something more that the site knows after it."""
+    return replace(look, view=replace(look.view, known=seen))
