@@ -45,6 +45,21 @@ class Database:
         """Tell whether it is one file."""
         return self.engine.dialect.name == "sqlite"
 
+    @property
+    def file(self) -> Path | None:
+        """The file that it is; None where a server keeps it, or the memory."""
+        name = self.engine.url.database if self.is_sqlite else None
+        return Path(name) if name and name != ":memory:" else None
+
+    def check_there(self) -> None:
+        """Refuse a file that is not there: SQLite would make an empty one.
+
+        Raises:
+            DatabaseError: so it is.
+        """
+        if self.file is not None and not self.file.is_file():
+            raise DatabaseError("gone", f"the register's database {self.file} is not there")
+
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()

@@ -143,6 +143,7 @@ def opened(home: Path, *, any_schema: bool = False) -> Iterator[Register]:
     settings = read_settings(home)
     database = Database(database_url(home, settings))
     try:
+        database.check_there()
         if not any_schema:
             database.check_schema()
         yield Register(home, settings, database)

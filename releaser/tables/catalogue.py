@@ -19,7 +19,7 @@ from sqlalchemy import (
     String,
     text,
 )
-from sqlalchemy.orm import Mapped, deferred, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from patchline.releaser.tables.base import Base
@@ -79,7 +79,7 @@ class Baseline(Base):
     commit_id: Mapped[str | None] = mapped_column(String(64))
     tree_id: Mapped[str | None] = mapped_column(String(64))
     source: Mapped[str | None] = mapped_column(String(1000))
-    files: Mapped[bytes] = deferred(mapped_column(LargeBinary))
+    files: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
     """The baseline list, canonical JSON."""
     files_sha256: Mapped[str] = mapped_column(String(64))
     container: Mapped[int] = mapped_column(ForeignKey("container.id"), unique=True)
