@@ -90,6 +90,7 @@ def offer_documents(offers: Iterable[Offer]) -> list[dict[str, Any]]:
             "standing": offer.standing.value,
             "title": offer.verified.manifest.title if offer.verified else None,
             "severity": offer.verified.manifest.severity if offer.verified else None,
+            "emergency": offer.verified.emergency if offer.verified else None,
             "bytes": offer.target.size,
             "error": offer.error.code if offer.error else None,
             "why": offer.why or None,

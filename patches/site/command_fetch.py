@@ -50,6 +50,7 @@ def _document(fetched: Fetched) -> dict[str, Any]:
         "expires": {"role": role, "time": time_text(expires)},
         "offers": [{**one, "path": _path(fetched, one["release"])} for one in offers],
         "vanished": fetched.vanished,
+        "ratified": fetched.ratified,
         "client": client and {"version": client[0].version, "path": str(client[1])},
         "warnings": fetched.warnings,
     }
@@ -69,9 +70,11 @@ def _lines(fetched: Fetched) -> list[str]:
     for offer in new:
         manifest = offer.verified.manifest if offer.verified else None
         told = f" {manifest.title} ({manifest.severity})" if manifest else ""
-        lines.append(f"new: {offer.label}{told}{_where(fetched, offer.label)}")
+        urgent = ", approved as an emergency only" if offer.verified and offer.verified.emergency else ""
+        lines.append(f"new: {offer.label}{told}{urgent}{_where(fetched, offer.label)}")
     lines += offer_lines(offer for offer in fetched.offers if offer.standing not in (Standing.NEW, Standing.APPLIED))
     lines += [f"vanished: {name} was listed once and was never recalled; ask the vendor" for name in fetched.vanished]
+    lines += [f"ratified: {label} is approved by the ordinary rules now" for label in fetched.ratified]
     if fetched.client is not None:
         client, path = fetched.client
         lines.append(f"client {client.version}, signed by the vendor's release key, lies in {path}; it was not run")

@@ -17,6 +17,7 @@ from patchline.patches.files import open_regular
 from patchline.patches.progress import Advance, progress
 from patchline.patches.site.accepting import circumstances
 from patchline.patches.site.downloads import Downloads, Ranges
+from patchline.patches.site.emergencies import ratify
 from patchline.patches.site.looking import Look, look_at
 from patchline.patches.site.newer_client import NewerClient, newer_client
 from patchline.patches.site.offers import GONE_OFF, Offer, Standing, check_bytes, examine
@@ -36,6 +37,7 @@ class Fetched:
         paths: where each new release lies, by its label; one that lies inside a kit's zip has none.
         vanished: revisions that were listed once, are not any more, and were never recalled.
         client: a newer client, and where it lies.
+        ratified: emergencies applied here that are approved by the ordinary rules now.
     """
 
     look: Look
@@ -44,6 +46,7 @@ class Fetched:
     paths: dict[str, Path] = field(default_factory=dict)
     vanished: list[str] = field(default_factory=list)
     client: tuple[NewerClient, Path] | None = None
+    ratified: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -63,6 +66,9 @@ def fetch(site: Site, source: Source, now: datetime, stale_until: datetime | Non
         fetched = Fetched(look, before, warnings=list(look.warnings))
         fetched.offers, fetched.look = examine(look, circumstances(site, ledger, now, stale_until))
         fetched.look.view.keep(site)
+        if ledger.unratified:
+            verified = [offer.verified for offer in fetched.offers if offer.verified]
+            fetched.ratified = ratify(site.ledger(), verified, now)
         fetched.vanished = _vanished(fetched.look)
         _bring_client(site, fetched)
         _bring(site, source, fetched)

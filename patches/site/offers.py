@@ -27,6 +27,7 @@ from patchline.patches.errors import (
 from patchline.patches.manifest import Manifest, Reference
 from patchline.patches.progress import Advance, Readable, progress
 from patchline.patches.release_zip import APPROVALS, PROVENANCE, ReleaseZip
+from patchline.patches.site.emergencies import Emergencies, hours_of
 from patchline.patches.site.known import Listed
 from patchline.patches.site.looking import Look, with_known
 from patchline.patches.site.metadata import Target
@@ -48,6 +49,7 @@ class Standing(StrEnum):
     ABSENT = "absent"
     RECALLED = "recalled"
     NEWER_CLIENT = "newer-client"
+    UNRATIFIED = "unratified"
     SET_ASIDE = "set-aside"
 
 
@@ -166,8 +168,14 @@ class _Examiner:
         self._remember(target, manifest.digest, elsewhere)
         if elsewhere is not None:
             return Offer(target, name, Standing.ELSEWHERE, verified, why=elsewhere)
-        applied = manifest.digest in self._site.applied
-        return Offer(target, name, Standing.APPLIED if applied else Standing.NEW, verified)
+        if manifest.digest in self._site.applied:
+            return Offer(target, name, Standing.APPLIED, verified)
+        overdue = Emergencies(first_seen=self._look.view.known.first_seen).overdue(
+            hours_of([verified]), [manifest], self._site.now
+        )
+        if overdue:
+            return Offer(target, name, Standing.UNRATIFIED, verified, overdue[0], overdue[0].message)
+        return Offer(target, name, Standing.NEW, verified)
 
     def _refused(self, offer: Offer, error: PatchlineError) -> Offer:
         if offer.standing is Standing.ELSEWHERE:

@@ -13,7 +13,7 @@ from patchline.patches.sealed import open_sealed
 from patchline.patches.statements import PAYLOAD_TYPE, Approval
 from patchline.releaser.signing import sign_provenance
 from tests import vendor
-from tests.channels import Channel
+from tests.forged_channels import Channel
 from tests.programs import run
 from tests.releaser.test_signing import built
 from tests.releaser.test_trust_command import PASSPHRASE, Person

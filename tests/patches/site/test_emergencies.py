@@ -9,6 +9,7 @@ from patchline.patches.manifest import Manifest
 from patchline.patches.site import known
 from patchline.patches.site.known import Known
 from tests import vendor
+from tests.channel_worlds import Shop, policy
 from tests.patches.site.test_commands import Customer, put, write_trust
 from tests.programs import run
 from tests.samples import OLD
@@ -113,3 +114,44 @@ def test_looking_does_not_start_the_clock(hurried):
 def test_ordinary_hotfix_needs_no_consent_and_is_never_unratified(hurried):
     hurried.document("apply", hurried.bundle())
     assert hurried.document("inventory")["hotfixes"][0]["unratified"] is False
+
+
+# From a channel
+
+
+@pytest.fixture
+def shop(tmp_path):
+    made = Shop(tmp_path, customer="c-1")
+    made.put_policy(policy(2, emergency=RULE))
+    made.channel.commit()
+    return made
+
+
+def published(shop, *approvals):
+    """Publish the hotfix with these approvals, as the vendor does again once it is ratified."""
+    hotfix = shop.hotfix()
+    given = [vendor.approval(hotfix.manifest, by, **more) for by, more in approvals]
+    hotfix.path.with_name(f"{hotfix.path.name}.approvals.jsonl").write_bytes(write_sidecar(given))
+    shop.publish(hotfix)
+    [offer] = shop.fetch()["offers"]
+    return offer
+
+
+def test_fetched_emergency_is_ratified_by_fetching_again(shop):
+    offer = published(shop, URGENT)
+    assert (offer["standing"], offer["emergency"]) == ("new", 12)
+    assert shop.site("apply", offer["path"], "--json", expect=12).document["error"] == "refused.emergency"
+    shop.site("apply", offer["path"], "--accept-emergency")
+    assert shop.fetch()["ratified"] == []
+    ratified = ("ben", {}), ("ed-cleo", {})
+    assert published(shop, URGENT, *ratified)["standing"] == "applied"
+    rows = shop.site("history", "--json").document["rows"]
+    assert rows[-1]["row"] == "ratified"
+    assert shop.site("inventory", "--json").document["hotfixes"][0]["unratified"] is False
+
+
+def test_emergency_is_not_offered_after_its_hours(shop):
+    assert published(shop, URGENT)["standing"] == "new"
+    shop.now += timedelta(hours=13)
+    [offer] = shop.fetch()["offers"]
+    assert (offer["standing"], offer["error"], offer["path"]) == ("unratified", "expired.emergency", None)
