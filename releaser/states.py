@@ -85,6 +85,7 @@ _ENOUGH = "a site's own count says that it is enough, for every customer it is f
 _PUBLISH = "the count still says enough; it fits everything published; the embargo is over; no recall is proposed"
 _RECALL = "two persons with active approver's keys signed one recall; its replacement is published and not recalled"
 _VOID = "as for a published one, and the recall says void: nothing that was approved just disappears"
+_LIFT = "what fewer than two persons signed counts as withdrawn"
 _REINSTATE = "the approval quorum signed a reinstatement that names every recall of it"
 
 TABLE = (
@@ -106,7 +107,7 @@ TABLE = (
     Transition(Action.RATIFY, State.PUBLISHED, State.PUBLISHED, _ANYBODY, _VOTE, "the envelope; ratified or not yet"),
     Transition(Action.RATIFY, State.HELD, State.HELD, _ANYBODY, _VOTE, "the envelope; ratified or not yet"),
     Transition(Action.HOLD, State.PUBLISHED, State.HELD, _MAKERS, "a reason is given", "the reason; a new recall list"),
-    Transition(Action.LIFT, State.HELD, State.PUBLISHED, _RELEASERS, "no recall is proposed", "a new recall list"),
+    Transition(Action.LIFT, State.HELD, State.PUBLISHED, _RELEASERS, _LIFT, "a new recall list"),
     Transition(Action.PROPOSE, State.PUBLISHED, State.HELD, _MAKERS, "one person signed a recall", "the statement"),
     Transition(Action.PROPOSE, State.HELD, State.HELD, _MAKERS, "one person signed a recall", "the statement"),
     Transition(Action.PROPOSE, State.APPROVED, State.APPROVED, _MAKERS, "one person signed it, void", "the statement"),

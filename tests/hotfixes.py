@@ -10,20 +10,26 @@ from typing import Any
 
 from patchline.patches import bundle, documents, envelopes
 from patchline.patches.baselines import baseline_list
+from patchline.patches.channel import HotfixName
 from patchline.patches.envelopes import Envelope
 from patchline.patches.errors import ManifestError
 from patchline.patches.fields import Fields
 from patchline.patches.manifest import Manifest, read_state
 from patchline.patches.provenance import provenance_payload, with_evidence
+from patchline.patches.recall_statements import Recall, Reinstatement
+from patchline.patches.release import release_line
 from patchline.patches.root import Root
 from patchline.patches.statements import PAYLOAD_TYPE, Subject
-from patchline.releaser import approvals, bundles, hotfixes, intake, policies, submitting
+from patchline.releaser import approvals, bundles, hotfixes, intake, policies, publishing, recalls, submitting
 from patchline.releaser.bundle_files import BundleFile, read_bundle
+from patchline.releaser.channel import Channel
+from patchline.releaser.publishing import Release
+from patchline.releaser.recalling import RecallFile, read_recall_file
 from patchline.releaser.register import Register
 from patchline.releaser.stores import Store
 from patchline.releaser.tables.catalogue import Baseline, Container, Product
 from patchline.releaser.tables.hotfixes import Hotfix, Revision
-from tests import vendor
+from tests import channels, vendor
 from tests.registers import NOW
 from tests.samples import NEW, OLD, entry, file_state, fix, manifest_document, sha256
 
@@ -59,11 +65,14 @@ class Life:
     def change(self, by: str = "rita"):
         return self.register.change(by, self.now)
 
+    @property
+    def channel(self) -> Channel:
+        return Channel(Store.at(self.register.channel), channels.keys())
+
     # The ground
 
     def prepare(self, policy: dict[str, Any] | None = None) -> "Life":
-        root = vendor.root(now=self.now)
-        Store.at(self.register.channel).put("metadata/1.root.json", documents.encode(root.document))
+        channels.begun(Store.at(self.register.channel), self.now)
         with self.register.database.write() as session:
             session.add(Product(id="demo", name="Demo", added=self.now))
             session.flush()
@@ -162,6 +171,69 @@ class Life:
         for key in keys:
             self.approve(identifier, key)
         return identifier
+
+    def release(self, identifier: str, key: str = "release") -> Release:
+        """What the release key says of a hotfix's last revision."""
+        with self.register.read() as session:
+            kept = bundles.release_set(session, hotfixes.find(session, identifier))
+        line = release_line(kept.name, kept.container)
+        return Release(line, vendor.signer(key).sign(line))
+
+    def publish(self, identifier: str, by: str = "rita", release: Release | None = None) -> str:
+        return publishing.publish(
+            self.register, self.channel, by, self.now, identifier, release or self.release(identifier)
+        )
+
+    def published(self, **more: Any) -> str:
+        """Make a hotfix that the channel offers."""
+        identifier = self.approved(**more)
+        self.publish(identifier)
+        return identifier
+
+    def offered(self) -> list[str]:
+        """What the channel lists of hotfixes, by their labels."""
+        names = [name for name in self.channel.published().targets if name.startswith("hotfixes/")]
+        found = [HotfixName.read(name) for name in sorted(names)]
+        return [f"{one.hotfix}-r{one.revision}" for one in found]
+
+    def follow(self) -> None:
+        publishing.follow(self.register, self.channel, "demo", self.now)
+
+    def recall_file(self, identifier: str, *keys: str, void: bool = False, **more: Any) -> RecallFile:
+        """A recall file of a hotfix's last revision, signed by these keys."""
+        with self.register.read() as session:
+            manifest = Manifest.parse(hotfixes.find(session, identifier).manifest or b"")
+        made = Recall.make(manifest, reason="loses orders", now=self.now, void=void, **more)
+        return self._statement(made.as_payload(), keys)
+
+    def reinstatement(self, identifier: str, *keys: str) -> RecallFile:
+        with self.register.read() as session:
+            revision = hotfixes.find(session, identifier)
+            entry = recalls.entry_of(session, revision)
+            manifest = Manifest.parse(revision.manifest or b"")
+        made = Reinstatement.make(manifest, reason="it was the disk", recalls=frozenset(entry.digests), now=self.now)
+        return self._statement(made.as_payload(), keys)
+
+    def _statement(self, payload: bytes, keys: tuple[str, ...]) -> RecallFile:
+        path = self.folder / f"{len(list(self.folder.iterdir()))}.recall.jsonl"
+        envelopes_ = [envelopes.sign(payload, PAYLOAD_TYPE, vendor.signer(key)) for key in keys]
+        path.write_bytes(envelopes.write_sidecar(envelopes_))
+        return read_recall_file(path)
+
+    def recall(self, identifier: str, *files: RecallFile, by: str = "rita") -> None:
+        with self.change(by) as change:
+            recalls.take(change, identifier, files, self.root)
+        self.follow()
+
+    def hold(self, identifier: str, by: str = "cleo") -> None:
+        with self.change(by) as change:
+            recalls.hold(change, identifier, "breaks the login")
+        self.follow()
+
+    def lift(self, identifier: str) -> None:
+        with self.change() as change:
+            recalls.lift(change, identifier)
+        self.follow()
 
     def state(self, identifier: str) -> str:
         with self.register.read() as session:
