@@ -148,6 +148,8 @@ class SettingsError(PatchlineError):
     http_status = 500
     hints: ClassVar[dict[str, str]] = {
         "self-test": "Mend what is named before a hotfix is applied here.",
+        "channel-expiring": "Renew it: online roles by a timer that runs patchline channel renew, the others by a ceremony.",
+        "channel-recalls": "Issue the recall list again; patchline channel renew does so.",
         "channel-keys": "Use the keys that root and targets name, or have the root's holders sign others.",
         "store-conditions": "Use a folder, or a store that obeys If-Match and If-None-Match.",
         "unknown-signatures": "If you did not sign it, say so at once: the key must be revoked. Else: --accept.",
@@ -289,9 +291,9 @@ class StateError(PatchlineError):
         "product-exists": "`patchline product list` shows it.",
         "baseline-exists": "A baseline stays as it was added; a release that differs gets a version of its own.",
         "channel-upload": "Upload it again; publishing does so.",
-        "channel-empty": "Make and sign root and targets (patchline trust root), then let the channel take them in.",
-        "channel-rotation": "Take in the same root again; it goes on where it was.",
-        "channel-behind": "Take in the newest root and targets, then raise the versions above what was seen.",
+        "channel-empty": "Make root and targets (patchline trust root, trust targets), then run `patchline channel root`.",
+        "channel-rotation": "Run the same `patchline channel root` again; it goes on where it was.",
+        "channel-behind": "Take the newest root and targets by `patchline channel root`, then `patchline channel renew --above STATE`.",
         "input-output": "Check the disk and its mount, then run the command again.",
         "clock": "Set this machine's clock right, then run the command again; rollback works meanwhile.",
         "hotfix-state": "patchline hotfix show ID tells what may be done with it.",
@@ -880,6 +882,7 @@ class ChannelError(VerificationError):
         "no-roles": "Ask the vendor for the root of the channel: patchline-site trust FILE.",
         "wrong-tree": "Fetch from the channel's own address; a kit is given as its folder or zip.",
         "target": "Fetch it again; if it stays, somebody changed it: tell the vendor.",
+        "vanished": "Ask who publishes; a hotfix leaves the list only after a hold or recall.",
         "target-manifest": "Do not use it, and tell the vendor: it is published under another name than it has.",
         "not-listed": "Ask the vendor which channel is for this product.",
     }

@@ -65,7 +65,7 @@ class Tree:
         kit: it is a kit.
         roots: roots of the channel that follow the one the site knew.
         versions: of each role, as `Known` takes them.
-        expires: when the first role expires, and which it is.
+        expiries: when each role expires.
         targets: everything listed, by name.
         warnings: what has expired and was accepted.
     """
@@ -73,9 +73,14 @@ class Tree:
     kit: bool
     roots: tuple[Root, ...]
     versions: Mapping[str, Version]
-    expires: tuple[datetime, str]
+    expiries: Mapping[str, datetime]
     targets: Mapping[str, Target]
     warnings: tuple[str, ...]
+
+    @property
+    def expires(self) -> tuple[datetime, str]:
+        """When the first role expires, and which it is."""
+        return min((expires, role) for role, expires in self.expiries.items())
 
 
 @dataclass(frozen=True)
@@ -119,8 +124,7 @@ def read_tree(source: Source, reading: Reading) -> Tree:
         channel.check_life(role, expires, reading.now, kit=root.kit)
     warnings = tuple(_judge_expiry(expiries, reading))
     targets = {target.name: target for role in (HOTFIXES, STATUS) for target in _targets(roles[role])}
-    first = min((expires, role) for role, expires in expiries.items())
-    return Tree(root.kit, tuple(roots), versions, first, targets, warnings)
+    return Tree(root.kit, tuple(roots), versions, expiries, targets, warnings)
 
 
 def _check_channel(newest: Root, source: Source) -> None:

@@ -24,6 +24,9 @@ _COMMANDS = {
     ),
     "contains": Lazy("patchline.releaser.commands.contains", "contains", "Find a file or component in all baselines."),
     "approvals": Lazy("patchline.releaser.commands.approvals", "approvals", "See what was signed in your name."),
+    "channel": Lazy(
+        "patchline.releaser.commands.channel", "channel", "Keep the channel alive and look at it from outside."
+    ),
     "recall": Lazy("patchline.releaser.commands.recall", "recall", "Recall a hotfix, or take its recall back."),
 }
 
