@@ -193,6 +193,7 @@ class NotFoundError(PatchlineError):
         "policy-key": "`patchline trust show` lists the keys of a policy; give a fingerprint as it stands there.",
         "key": "`patchline key list` shows your keys; PATCHLINE_KEYS names another folder.",
         "person": "patchline person list shows who is there.",
+        "campaign": "`patchline campaign list` shows those in the register; `patchline hotfix carry` makes one.",
         "issue": "`patchline issue list` shows those in the register; `patchline issue add` adds one.",
         "product": "`patchline product list` shows those in the register; `patchline product add` adds one.",
         "baseline": "`patchline baseline list` shows those in the register; `patchline baseline add` adds one.",
@@ -287,6 +288,7 @@ class StateError(PatchlineError):
         "changed-meanwhile": "Run the command again; nothing was changed.",
         "disk-full": "Free some space and run the command again.",
         "source-changed": "Run the command again when nobody writes to the file.",
+        "nothing-carried": "patchline campaign show ID tells how it stands.",
         "issue-exists": "Say more of it with patchline issue mark.",
         "product-exists": "`patchline product list` shows it.",
         "baseline-exists": "A baseline stays as it was added; a release that differs gets a version of its own.",
@@ -350,6 +352,7 @@ class BuildError(PatchlineError):
     hints: ClassVar[dict[str, str]] = {
         "artefact-mixed": "Give one folder, or files alone.",
         "artefact-twice": "Put them into folders, and give the folder above.",
+        "no-commit": "Add the baseline by its tag, or build the hotfix from folders.",
         "base-moved": "A release gets a new tag; find out who moved this one, or name the base by its full commit id.",
         "contributors": "Name at least one person with --contributor, as in the people file.",
         "empty": "Check --base and --head, or describe steps or guidance in the recipe.",

@@ -46,11 +46,16 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True)
 class GitOrigin:
-    """Two refs of a git repository."""
+    """Two refs of a git repository.
+
+    Attributes:
+        mirror: folder that remembers the source, where carried commits lie; by default that of this machine's home.
+    """
 
     repo: Path
     base: str
     head: str
+    mirror: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -152,7 +157,8 @@ def _material(
     if isinstance(origin, FolderOrigin):
         yield _from_folders(wanted, origin, roots, keeps_base, spool.advance), sorted(set(origin.contributors)), {}
         return
-    with GitStore(origin.repo, mirror_folder(wanted.order.repository or wanted.order.product)) as store:
+    mirror = origin.mirror or mirror_folder(wanted.order.repository or wanted.order.product)
+    with GitStore(origin.repo, mirror) as store:
         base, head = store.resolve(origin.base), store.resolve(origin.head)
         check_base(earlier, base.tag, base.commit)
         material = material_of_commits(store, base, head, roots, spool, keeps_base)

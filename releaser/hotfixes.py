@@ -250,10 +250,15 @@ def _allocated(change: Change) -> str:
     """Return the next id of the year that nobody has used."""
     year = change.now.year
     while True:
-        number = change.session.scalar(_NEXT, {"series": f"hotfix-{year}"})
+        number = next_number(change.session, f"hotfix-{year}")
         identifier = f"HF-{year}-{number:04}"
         if change.session.get(Hotfix, identifier) is None:
             return identifier
+
+
+def next_number(session: Session, series: str) -> int:
+    """Return the next number of a series; none is given twice, and of two who ask at once one waits."""
+    return int(session.execute(_NEXT, {"series": series}).scalar_one())
 
 
 def _free(change: Change, identifier: str) -> str:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,7 +16,7 @@ from patchline.patches.wording import counted
 from patchline.releaser import signing
 from patchline.releaser.bundle_files import BundleFile, read_bundle
 from patchline.releaser.own_signatures import open_own
-from patchline.releaser.people import read_people
+from patchline.releaser.people import People, read_people
 from patchline.releaser.rebuilding import Reproduction, Scripts, rebuild
 from patchline.releaser.summary import summary_text
 from patchline.releaser.trust_files import read_trust
@@ -23,19 +24,29 @@ from patchline.releaser.trust_files import read_trust
 FILE = click.Path(path_type=Path)
 
 
+FILES = click.argument("files", type=FILE, nargs=-1, required=True, metavar="FILE...")
+
+
 @click.command(epilog=example("patchline bundle sign HF-2026-0001-r1.hotfix --key bob"))
-@click.argument("file", type=FILE)
+@FILES
 @click.option("--key", "name", required=True, metavar="BUILDER", help="The builder's key.")
 @passphrase_option
 @json_option
-def sign(file: Path, name: str) -> None:
-    """Sign the statement of a build, after checking it against the file."""
-    sidecar = signing.sign_provenance(file, open_own(name))
-    report({"bundle": str(file), "provenance": str(sidecar)}, f"{sidecar} signed with {name}")
+def sign(files: tuple[Path, ...], name: str) -> None:
+    """Sign the statement of a build, after checking it against the file; of several with one unlocking of the key."""
+    signer = open_own(name)
+    signed = [(file, signing.sign_provenance(file, signer)) for file in files]
+    documents = [{"bundle": str(file), "provenance": str(sidecar)} for file, sidecar in signed]
+    _report(documents, "\n".join(f"{sidecar} signed with {name}" for _, sidecar in signed))
+
+
+def _report(documents: list[dict[str, Any]], text: str) -> None:
+    """Report on one file as a document, on several as a list of them."""
+    report(documents[0] if len(documents) == 1 else documents, text)
 
 
 @click.command(epilog=example("patchline bundle approve HF-2026-0001-r1.hotfix --key ada --trust trust.json --repo ."))
-@click.argument("file", type=FILE)
+@FILES
 @click.option("--key", "name", required=True, metavar="KEY", help="The approver's key.")
 @click.option("--trust", "trust_file", type=FILE, required=True, help="The vendor's trust file.")
 @click.option("--repo", type=FILE, help="A clone of your own: the bundle is rebuilt from it first.")
@@ -54,7 +65,7 @@ def sign(file: Path, name: str) -> None:
 @yes_option
 @json_option
 def approve(
-    file: Path,
+    files: tuple[Path, ...],
     name: str,
     trust_file: Path,
     repo: Path | None,
@@ -64,40 +75,57 @@ def approve(
     hours: int | None,
     out: Path | None,
 ) -> None:
-    """Approve a bundle with your own key, after looking at it."""
+    """Approve a bundle with your own key, after looking at it; several, one by one, with one unlocking of the key."""
     trust = read_trust(trust_file)
     if repo is None and (onto or people):
         raise UsageError("options", "--onto and --people are for a rebuild; give --repo")
     if hours is not None and not scopes:
         raise UsageError("options", "--emergency is for named customers; give --scope")
+    if out is not None and len(files) > 1:
+        raise UsageError("options", "--out is for the approval of one file")
+    known = read_people(people) if people else None
+    looked_at = [_look(file, repo, onto, known, hours) for file in files]
+    signer = open_own(name)
+    documents, lines = [], []
+    for found in looked_at:
+        sidecar = signing.approve(
+            found,
+            signer,
+            trust,
+            datetime.now(UTC),
+            scope=frozenset(scopes) or None,
+            reproduced=repo is not None,
+            emergency=hours,
+            out=out,
+        )
+        lines.append(f"{found.manifest.label} approved with {name}: {sidecar}")
+        documents.append(
+            {
+                "bundle": str(found.path),
+                "manifest": found.manifest.digest,
+                "approval": str(sidecar),
+                "reproduced": repo is not None,
+                "scope": sorted(scopes) or "all",
+                "emergency": hours,
+            }
+        )
+    _report(documents, "\n".join(lines))
+
+
+def _look(
+    file: Path, repo: Path | None, onto: tuple[Path, ...], people: People | None, hours: int | None
+) -> BundleFile:
+    """Show a bundle, rebuild it if there is a clone, and ask."""
     scripts = Scripts()
     found = read_bundle(file, scripts)
     note(summary_text(found, scripts.contents))
     if repo is not None:
-        _require(rebuild(file, repo=repo, onto=onto, people=read_people(people) if people else None), found)
+        _require(rebuild(file, repo=repo, onto=onto, people=people), found)
         note("rebuilt from your clone: the manifest is the same")
     limited = f" as an emergency, for {counted(hours, 'hour')}" if hours is not None else ""
     if not confirm(f"Approve {found.manifest.label}{limited}, fingerprint {fingerprint(found.manifest.digest)}?"):
         raise UsageError("declined", "nothing was signed")
-    sidecar = signing.approve(
-        found,
-        open_own(name),
-        trust,
-        datetime.now(UTC),
-        scope=frozenset(scopes) or None,
-        reproduced=repo is not None,
-        emergency=hours,
-        out=out,
-    )
-    document = {
-        "bundle": str(file),
-        "manifest": found.manifest.digest,
-        "approval": str(sidecar),
-        "reproduced": repo is not None,
-        "scope": sorted(scopes) or "all",
-        "emergency": hours,
-    }
-    report(document, f"{found.manifest.label} approved with {name}: {sidecar}")
+    return found
 
 
 def _require(reproduction: Reproduction, shown: BundleFile) -> None:

@@ -4,6 +4,7 @@ A revision's state is a cache of its steps; its digests stand still once it was 
 """
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -52,9 +53,40 @@ class Campaign(Base):
     product: Mapped[str] = mapped_column(ForeignKey("product.id"))
     title: Mapped[str] = mapped_column(String(300))
     commits: Mapped[list[str]] = mapped_column(JSON)
-    fixes: Mapped[list[str]] = mapped_column(JSON)
+    severity: Mapped[str] = mapped_column(String(16))
+    fixes: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    """As they stand in manifests."""
+    customers: Mapped[list[str] | None] = mapped_column(JSON)
+    recipe: Mapped[str | None] = mapped_column(String(64))
+    """SHA-256 of the recipe, if there was one."""
     added: Mapped[datetime]
     added_by: Mapped[str] = mapped_column(ForeignKey("person.id"))
+
+
+class CampaignBaseline(Base):
+    """How a campaign stands at one of its baselines: a hotfix, or why there is none.
+
+    Attributes:
+        head: the last carried commit; None where nothing had to be carried, or it stopped.
+        resolved: the ref by which people solved the conflicts.
+        contained: commits that the baseline has already.
+        stopped_at: the commit that does not go onto the baseline, with `conflicts`, the files that people must look at.
+        problem: why the bundle could not be built.
+    """
+
+    __tablename__ = "campaign_baseline"
+    __table_args__ = (ForeignKeyConstraint(["product", "baseline"], ["baseline.product", "baseline.label"]),)
+
+    campaign: Mapped[str] = mapped_column(ForeignKey("campaign.id"), primary_key=True)
+    product: Mapped[str] = mapped_column(String(64))
+    baseline: Mapped[str] = mapped_column(String(128), primary_key=True)
+    hotfix: Mapped[str | None] = mapped_column(ForeignKey("hotfix.id"), unique=True)
+    head: Mapped[str | None] = mapped_column(String(64))
+    resolved: Mapped[str | None] = mapped_column(String(300))
+    contained: Mapped[list[str]] = mapped_column(JSON)
+    stopped_at: Mapped[str | None] = mapped_column(String(64))
+    conflicts: Mapped[list[str]] = mapped_column(JSON)
+    problem: Mapped[str | None] = mapped_column(String(1000))
 
 
 class Hotfix(Base):

@@ -1,0 +1,136 @@
+"""`patchline campaign`: one fix on its way to many baselines."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from patchline.patches.errors import RefusedError
+from patchline.patches.files import read_file
+from patchline.patches.limits import LIMITS
+from patchline.patches.release_zip import PROVENANCE
+from patchline.patches.statements import time_text
+from patchline.patches.terminal import example, json_option, report
+from patchline.patches.wording import counted
+from patchline.releaser.bundle_files import sidecar_path
+from patchline.releaser.campaigns import Stand, list_campaigns, show, the_campaign, write_commits
+from patchline.releaser.commands.options import clock, home_option, register_options, the_person, the_register
+from patchline.releaser.hotfixes import label
+from patchline.releaser.policies import newest_root
+from patchline.releaser.states import State
+from patchline.releaser.submitting import submit
+from patchline.releaser.tables.hotfixes import Campaign
+
+FILE = click.Path(path_type=Path)
+_COLOURS = {"conflict": "red", "failed": "red", "published": "green", "recalled": "red", "held": "yellow"}
+_OPEN = "solve them on a branch from the baseline, then: patchline hotfix carry --campaign ID --resolve VERSION=BRANCH"
+
+
+@click.group(epilog=example("patchline campaign show C-2026-0001"))
+def campaign() -> None:
+    """See and submit the hotfixes of one fix that was carried to many baselines."""
+
+
+@campaign.command("show", epilog=example("patchline campaign show C-2026-0001"))
+@click.argument("identifier", metavar="ID")
+@home_option
+@json_option
+def show_command(identifier: str) -> None:
+    """Show how a fix stands at each baseline: conflict, built, in review, approved, published."""
+    with the_register() as register, register.read() as session:
+        found, stands = the_campaign(session, identifier), show(session, identifier)
+    report(campaign_document(found, stands), campaign_text(found, stands))
+
+
+@campaign.command("list", epilog=example("patchline campaign list"))
+@home_option
+@json_option
+def list_command() -> None:
+    """List the campaigns, the newest first."""
+    with the_register() as register, register.read() as session:
+        found = list_campaigns(session)
+    lines = [f"{one.id}  {one.product}  {one.added:%Y-%m-%d}  {one.title}" for one in found]
+    report([_facts(one) for one in found], "\n".join(lines) or "no campaign yet: patchline hotfix carry")
+
+
+@campaign.command("submit", epilog=example("patchline campaign submit C-2026-0001 --from bundles"))
+@click.argument("identifier", metavar="ID")
+@click.option("--from", "folder", type=FILE, required=True, metavar="DIR", help="Where the signed bundles lie.")
+@register_options
+@json_option
+def submit_command(identifier: str, folder: Path) -> None:
+    """Submit every built hotfix of a campaign for review, all at once or none."""
+    with the_register() as register:
+        root = newest_root(register)
+        with register.change(the_person(), clock()) as changing:
+            the_campaign(changing.session, identifier)
+            for stand in show(changing.session, identifier):
+                if stand.revision is None or stand.revision.state != State.BUILT:
+                    continue
+                name = label(stand.revision)
+                sidecar = sidecar_path(folder / f"{name}.hotfix", PROVENANCE)
+                submit(changing, name, root, provenance=read_file(sidecar, limit=LIMITS.sidecar))
+            found, stands = the_campaign(changing.session, identifier), show(changing.session, identifier)
+    report(campaign_document(found, stands), campaign_text(found, stands))
+
+
+@campaign.command("commits", epilog=example("patchline campaign commits C-2026-0001 --out fix.pack"))
+@click.argument("identifier", metavar="ID")
+@click.option("--out", type=FILE, required=True, help="The file to write; git fetch reads it.")
+@home_option
+@json_option
+def commits_command(identifier: str, out: Path) -> None:
+    """Write the carried commits into a file, for approvers who rebuild the bundles from their own clones."""
+    if out.exists():
+        raise RefusedError("file-exists", f"{out} exists already")
+    with the_register() as register:
+        names = write_commits(register, identifier, out)
+    report(
+        {"commits": str(out), "names": names},
+        f"{out}: {counted(len(names), 'head')}. In a clone: git fetch {out} 'refs/patchline/*:refs/patchline/*'",
+    )
+
+
+def _facts(one: Campaign) -> dict[str, Any]:
+    return {
+        "campaign": one.id,
+        "product": one.product,
+        "title": one.title,
+        "severity": one.severity,
+        "commits": one.commits,
+        "fixes": [fix["id"] for fix in one.fixes],
+        "customers": one.customers,
+        "added": time_text(one.added),
+        "added_by": one.added_by,
+    }
+
+
+def campaign_document(one: Campaign, stands: Sequence[Stand]) -> dict[str, Any]:
+    """Return a campaign for `--json`."""
+    return {**_facts(one), "baselines": [stand.as_document() for stand in stands]}
+
+
+def campaign_text(one: Campaign, stands: Sequence[Stand]) -> str:
+    """Return a campaign's table for people."""
+    fixes = ", ".join(str(fix["id"]) for fix in one.fixes)
+    lines = [f"{click.style(one.id, bold=True)}  {one.product}  {one.severity}  {fixes}: {one.title}"]
+    width = max((len(stand.row.baseline) for stand in stands), default=0)
+    for stand in stands:
+        state = click.style(f"{stand.state:<10}", fg=_COLOURS.get(stand.state))
+        lines.append(f"{stand.row.baseline:<{width}}  {state}  {_told(stand)}".rstrip())
+    if any(stand.state == "conflict" for stand in stands):
+        lines.append(_OPEN.replace("ID", one.id))
+    return "\n".join(lines)
+
+
+def _told(stand: Stand) -> str:
+    row = stand.row
+    if row.conflicts:
+        return f"{(row.stopped_at or '')[:12]} collides in {', '.join(row.conflicts)}"
+    if row.hotfix is None:
+        return "the baseline has it already"
+    name = label(stand.revision) if stand.revision else row.hotfix
+    return " ".join(
+        [name, (row.head or "")[:12], *([f"from {row.resolved}"] if row.resolved else []), *([row.problem or ""])]
+    ).strip()
