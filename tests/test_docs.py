@@ -37,11 +37,45 @@ def test_error_codes_in_the_format_document_exist():
     assert {code for code in codes - files if code + "`" not in listed and not code.endswith("-")} == set()
 
 
+THREATS = (ROOT / "docs" / "threat-model.md").read_text()
+
+
+def proofs(text):
+    return re.findall(r"\[(test_\w+)\]\(([^)]+)\)", text)
+
+
+def section(heading):
+    return THREATS.split(f"\n## {heading}")[1].split("\n## ")[0]
+
+
 def test_every_proof_of_the_threat_model_is_a_test_of_that_name():
-    proofs = re.findall(r"\[(test_\w+)\]\(([^)]+)\)", (ROOT / "docs" / "threat-model.md").read_text())
-    assert len(proofs) > 20
-    for name, path in proofs:
+    assert len(proofs(THREATS)) > 80
+    for name, path in proofs(THREATS):
         assert f"def {name}(" in (ROOT / "docs" / path).read_text(), f"{path} has no {name}"
+
+
+def test_every_guarantee_and_every_adversary_has_a_proof():
+    guarantees = [line for line in section("Guarantees").splitlines() if line.startswith("- ")]
+    rows = [line for line in section("What an adversary").splitlines() if line.startswith("| ")][1:]
+    assert len(guarantees) > 30 and len(rows) > 15
+    assert [line for line in guarantees + rows if not proofs(line)] == []
+
+
+def test_everything_that_is_played_as_not_prevented_is_told():
+    played = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_not_prevented_\w+)\(", path.read_text(), re.MULTILINE)
+    }
+    told = {name for name, _ in proofs(section("Not prevented"))}
+    assert played and played - told == set()
+
+
+def test_everything_that_adversaries_try_stands_in_the_threat_model():
+    told = {name for name, _ in proofs(THREATS)}
+    for path in ("patches/test_adversaries.py", "journeys/test_operator.py"):
+        tried = re.findall(r"^def (test_\w+)\(", (ROOT / "tests" / path).read_text(), re.MULTILINE)
+        assert tried and set(tried) - told == set()
 
 
 def test_decisions_are_numbered_without_gap_or_twin():

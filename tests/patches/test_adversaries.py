@@ -229,7 +229,7 @@ def test_operator_cannot_count_one_person_twice(house, site):
     assert refused(site.fetch, house.publish(GOOD, approvals=("ada", "ada"))) == "approval.quorum"
 
 
-def test_operator_cannot_drop_a_dissenting_rule_by_dropping_an_approval(house, site):
+def test_operator_cannot_widen_the_scope_of_approvals(house, site):
     limited = [approval(GOOD, "ada", frozenset(["c-1"])), approval(GOOD, "ed-cleo", frozenset(["c-1"]))]
     assert refused(site.fetch, house.publish(GOOD, approvals=limited)) == "approval.scope"
 

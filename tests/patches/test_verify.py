@@ -92,6 +92,14 @@ def test_ordinary_approvals_ratify_an_emergency():
     assert verify(hotfix.data, sidecars(hotfix, later), against, NOW).emergency is None
 
 
+def test_person_who_rebuilds_later_says_so_in_another_approval():
+    hotfix, against = manifest(), trust(policy_document(rules=[{"threshold": 2}]))
+    first = [approval(hotfix, "ada"), approval(hotfix, "ben")]
+    assert refused(hotfix, sidecars(hotfix, first), against) == "approval.reproduced"
+    later = [*first, approval(hotfix, "ben", reproduced=True)]
+    assert persons(verify(hotfix.data, sidecars(hotfix, later), against, NOW)) == ["ada", "ben"]
+
+
 def test_recalled_manifest_is_refused_whoever_approved_it():
     hotfix = manifest()
     assert refused(hotfix, against=trust(policy_document(recalls=[hotfix.digest]))) == "recalled.policy"
