@@ -17,8 +17,9 @@ from patchline.patches.terminal import example, json_option
 from patchline.patches.trust import Trust
 from patchline.releaser import channel_roots, channel_watch
 from patchline.releaser.channel_home import open_channel
+from patchline.releaser.channel_upkeep import keep_up
 from patchline.releaser.channel_watch import STATE_LIMIT, Watched
-from patchline.releaser.commands.options import clock, home_option, the_register
+from patchline.releaser.commands.options import clock, home_option, register_options, the_person, the_register
 from patchline.releaser.published import Versions
 from patchline.releaser.trust_files import PolicyFile, read_trust, read_trust_file
 
@@ -37,16 +38,16 @@ def channel() -> None:
     metavar="STATE",
     help="After a restored backup: go on above the versions in this state file of `patchline channel watch`.",
 )
-@home_option
+@register_options
 @passphrase_option
 @json_option
 def renew(above: Path | None) -> None:
-    """Sign again what has lived more than half of its life; for a timer."""
+    """Publish what the register says and sign again what has lived half of its life; for a timer."""
     now = clock()
     with the_register() as register:
         found = open_channel(register, passphrase_for)
         if above is None:
-            renewal = found.renew(now)
+            renewal = keep_up(register, found, the_person, now)
             versions, renewed, expiries = renewal.versions, renewal.renewed, renewal.expiries
         else:
             versions = found.above(channel_watch.read_versions(read_file(above, limit=STATE_LIMIT)), now)
