@@ -14,7 +14,7 @@ from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from patchline.patches import documents
-from patchline.patches.audit_chain import START, Checkpoint, Row, event_digest
+from patchline.patches.audit_chain import RESTORED, START, Checkpoint, Row, event_digest
 from patchline.patches.statements import time_text
 from patchline.releaser.tables.audit import AuditEvent, Outbox
 from patchline.releaser.tables.audit import Checkpoint as Told
@@ -42,8 +42,33 @@ def record(session: Session, action: str, subject: str, facts: Mapping[str, Any]
         by: who did it.
         now: when.
     """
+    session.add(Outbox(body=_body(action, subject, facts, by, now)))
+
+
+def _body(action: str, subject: str, facts: Mapping[str, Any], by: str, now: datetime) -> bytes:
     body = {"action": action, "at": time_text(now), "by": by, "facts": dict(facts), "subject": subject}
-    session.add(Outbox(body=documents.encode(body)))
+    return documents.encode(body)
+
+
+def go_on(session: Session, told: Checkpoint | None, facts: Mapping[str, Any], by: str, now: datetime) -> None:
+    """Write the event of a restore into the chain, before all that waits: where the outside last saw the chain end.
+
+    Args:
+        session: of the restored register, whose schema may still be an older one.
+        told: what the outside was told last, None where it was told nothing newer than the backup.
+        facts: what the event says; the gap is named here.
+        by: who restores.
+        now: when.
+    """
+    count, previous = head(session)
+    backup = {"count": count, "head": previous}
+    newer = told is not None and told.count > count
+    if told is not None and newer:
+        count, previous = told.count, told.head
+    facts = {**facts, "backup": backup, "told": {"count": count, "head": previous}}
+    body = _body(RESTORED, "home", facts, by, now)
+    row = {"sequence": count + 1, "body": body, "previous": previous}
+    session.execute(insert(AuditEvent), [{**row, "digest": event_digest(previous, count + 1, body)}])
 
 
 def chain(session: Session) -> int:

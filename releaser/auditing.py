@@ -10,15 +10,14 @@ from typing import Any, BinaryIO
 from sqlalchemy.orm import Session
 
 from patchline.patches import audit_chain
-from patchline.patches.audit_chain import CHECKPOINT_LIMIT, Checkpoint, Row
+from patchline.patches.audit_chain import CHECKPOINT_LIMIT, Checkpoint, Gap, Row
 from patchline.patches.errors import AuditError
 from patchline.patches.files import read_file
 from patchline.patches.progress import watch
 from patchline.patches.wording import counted
 from patchline.releaser import audit
 
-RESTORED = "home.restore"
-"""The action of the event that a restore leaves."""
+RESTORED = audit_chain.RESTORED
 _EVERY = 1000
 
 
@@ -30,12 +29,16 @@ class Verified:
         count: its number of events.
         head: the digest of the last.
         outside: the checkpoints from outside that it agrees with.
+        unchecked: those of events that a restore lost.
+        gaps: what restores lost.
         waiting: events that are not chained yet.
     """
 
     count: int
     head: str
     outside: tuple[Checkpoint, ...]
+    unchecked: tuple[Checkpoint, ...]
+    gaps: tuple[Gap, ...]
     waiting: int
 
 
@@ -72,12 +75,14 @@ def verify(session: Session, checkpoints: Sequence[Checkpoint]) -> Verified:
     total = audit.head(session)[0]
     watch().tell("checking events", total, "items")
     try:
-        count, head = audit_chain.check(_watched(audit.rows(session)), {**told, **outside})
+        chain = audit_chain.check(_watched(audit.rows(session)), {**told, **outside})
     except AuditError as error:
         if error.code in ("audit.other-chain", "audit.cut-off"):
             _explain_restore(session, error, max({**told, **outside}))
         raise
-    return Verified(count, head, tuple(checkpoints), audit.waiting(session))
+    agreed = tuple(one for one in checkpoints if not chain.is_lost(one.count))
+    unchecked = tuple(one for one in checkpoints if chain.is_lost(one.count))
+    return Verified(chain.count, chain.head, agreed, unchecked, chain.gaps, audit.waiting(session))
 
 
 def _watched(rows: Any) -> Any:

@@ -15,23 +15,21 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import inspect, select, text
+from sqlalchemy import inspect, text
 from sqlalchemy.orm import Session
 
 from patchline.patches import documents
-from patchline.patches.audit_chain import Checkpoint, check
+from patchline.patches.audit_chain import RESTORED, Checkpoint, check
 from patchline.patches.errors import AuditError, BackupError, DatabaseError, RefusedError
 from patchline.patches.files import os_failure, read_file, sync_folder, write_atomically, write_file
 from patchline.patches.progress import watch
 from patchline.releaser import audit, backup_form, losses, settings, table_copy
-from patchline.releaser.auditing import RESTORED
 from patchline.releaser.backup_form import BUNDLES, CHANNEL, HOME, Checked, Index, SavedFile
 from patchline.releaser.database import Database, sqlite_url
 from patchline.releaser.losses import Losses
 from patchline.releaser.published import read_published
 from patchline.releaser.settings import Settings
 from patchline.releaser.stores import Store
-from patchline.releaser.tables.audit import AuditEvent, Outbox
 
 MARKER = "restore.unfinished"
 IN_HOME = "sqlite"
@@ -240,7 +238,7 @@ def _published(order: Order, given: Settings, source: Source) -> Store | None:
 
 def _copy(source: Store, target: Store) -> None:
     """Take over what was published: timestamp last, as it is published too."""
-    names = sorted((name for part in ("targets/", "metadata/") for name in source.names(part)), key=_timestamp_last)
+    names = sorted((name for name in source.names("") if not _is_hidden(name)), key=_timestamp_last)
     watch().tell("taking over the channel", len(names), "items")
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
@@ -250,6 +248,10 @@ def _copy(source: Store, target: Store) -> None:
                 source.read_into(name, file, size)
             target.put_file(name, path)
             watch().advance(1)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.rpartition("/")[2].startswith(".")
 
 
 def _timestamp_last(name: str) -> tuple[bool, str]:
@@ -262,7 +264,7 @@ def _timestamp_last(name: str) -> tuple[bool, str]:
 def _restore_rows(order: Order, index: Index, database: Database, told: Checkpoint | None, now: datetime) -> None:
     """Make schema and rows, with the event of the restore; all of it done already is no matter."""
     token = documents.digest(index.as_bytes())
-    if not _has_event(database, RESTORED, token):
+    if not _has_event(database, RESTORED, token, index.count):
         if database.schema() is None:
             database.upgrade(index.schema)
         with database.write() as session:
@@ -270,22 +272,21 @@ def _restore_rows(order: Order, index: Index, database: Database, told: Checkpoi
             _load(order, index, session)
             _check_person(session, order.by)
             _check_chain(session, index, told)
-            backup = {"count": index.count, "head": index.head, "made": index.made}
-            audit.record(session, RESTORED, "home", {"backup": backup, "token": token}, order.by, now)
+            audit.go_on(session, told, {"made": index.made, "token": token}, order.by, now)
     database.upgrade()
 
 
 def _tell_losses(order: Order, index: Index, database: Database, store: Store | None, now: datetime) -> Losses:
     """Write down what was lost, and let nothing that was published be given again."""
     token = documents.digest(index.as_bytes())
-    done = _has_event(database, f"{RESTORED}.losses", token)
+    done = _has_event(database, f"{RESTORED}.losses", token, index.count)
     with database.write() as session:
         lost = losses.find(session, store, index) if store else Losses()
         if not done:
             losses.raise_counters(session, lost)
             audit.record(session, f"{RESTORED}.losses", "home", {**lost.as_facts(), "token": token}, order.by, now)
             session.flush()
-            audit.chain(session)
+        audit.chain(session)
     return lost
 
 
@@ -298,15 +299,13 @@ def _check_person(session: Session, by: str) -> None:
         raise RefusedError("disabled-person", f"{by} was disabled")
 
 
-def _has_event(database: Database, action: str, token: str) -> bool:
-    """Tell whether this restore has come as far as an event: one of the last two."""
+def _has_event(database: Database, action: str, token: str, after: int) -> bool:
+    """Tell whether this restore has come as far as an event; only those after the backup's are looked at."""
     if database.schema() is None:
         return False
     with database.read() as session:
-        last = select(AuditEvent.body).order_by(AuditEvent.sequence.desc()).limit(2)
-        bodies = [*session.scalars(last), *session.scalars(select(Outbox.body).order_by(Outbox.id.desc()).limit(2))]
-    told = (f'"action":"{action}"'.encode(), token.encode())
-    return any(all(word in body for word in told) for body in bodies)
+        told = (f'"action":"{action}"'.encode(), token.encode())
+        return any(all(word in row.body for word in told) for row in audit.rows(session, after + 1))
 
 
 def _check_empty(session: Session, index: Index) -> None:
@@ -334,5 +333,5 @@ def _check_chain(session: Session, index: Index, told: Checkpoint | None) -> Non
         found = check(audit.rows(session), outside)
     except AuditError as error:
         raise BackupError("audit", f"the backup's audit chain does not hold: {error.message}") from None
-    if found != (index.count, index.head):
+    if (found.count, found.head) != (index.count, index.head):
         raise BackupError("audit", "the backup's audit chain ends otherwise than its index says")

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -35,7 +36,9 @@ def verify(files: tuple[Path, ...]) -> None:
         "head": found.head,
         "waiting": found.waiting,
         "consistent": "outside" if found.outside else "itself",
-        "checkpoints": [{"count": one.count, "head": one.head, "time": one.time} for one in found.outside],
+        "checkpoints": [_document(one) for one in found.outside],
+        "unchecked": [_document(one) for one in found.unchecked],
+        "lost": [gap._asdict() for gap in found.gaps],
     }
     report(document, "\n".join(_words(found)))
 
@@ -44,6 +47,13 @@ def _words(found: Verified) -> list[str]:
     lines = [f"{counted(found.count, 'event')}, head {found.head}"]
     if found.waiting:
         lines.append(f"{counted(found.waiting, 'event')} more not chained yet")
+    lines += [
+        f"events {gap.first} to {gap.last} were lost by the restore that event {gap.told_by} tells"
+        for gap in found.gaps
+    ]
+    lines += [
+        f"not checked: the checkpoint of {counted(one.count, 'event')}, which was lost" for one in found.unchecked
+    ]
     if not found.outside:
         return [*lines, "consistent with itself only: give a checkpoint that was kept outside with --checkpoint"]
     newest = max(found.outside, key=_length)
@@ -54,6 +64,10 @@ def _words(found: Verified) -> list[str]:
 
 def _length(checkpoint: Checkpoint) -> int:
     return checkpoint.count
+
+
+def _document(checkpoint: Checkpoint) -> dict[str, Any]:
+    return {"count": checkpoint.count, "head": checkpoint.head, "time": checkpoint.time}
 
 
 @audit.command(epilog=example("patchline audit export --out events.jsonl"))

@@ -2,8 +2,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchline.patches.audit_chain import START, Checkpoint, Row, check, digest_of_unread, event_digest
-from patchline.patches.documents import digest
+from patchline.patches.audit_chain import (
+    RESTORED,
+    START,
+    Chain,
+    Checkpoint,
+    Gap,
+    Row,
+    check,
+    digest_of_unread,
+    event_digest,
+)
+from patchline.patches.documents import digest, encode
 from patchline.patches.errors import AuditError, PatchlineError
 
 
@@ -21,8 +31,8 @@ HEADS = [row.digest.decode() for row in CHAIN]
 
 
 def test_whole_chain_holds_and_agrees_with_what_the_outside_was_told():
-    assert check(CHAIN, {2: HEADS[1], 3: HEADS[2]}) == (3, HEADS[2])
-    assert check([], {}) == (0, START)
+    assert check(CHAIN, {2: HEADS[1], 3: HEADS[2]}) == Chain(3, HEADS[2])
+    assert check([], {}) == Chain(0, START)
 
 
 @pytest.mark.parametrize(
@@ -62,3 +72,36 @@ def test_checkpoint_is_read_as_it_was_written_and_nothing_else_is():
     for bad in (b"", b"{}", made.as_bytes()[:-1], made.as_bytes().replace(b"3", b"-3", 1), b"[" * 5000):
         with pytest.raises(PatchlineError):
             Checkpoint.parse(bad)
+
+
+def restored(after, last, **changed):
+    """The first events of a chain, and that of a restore that lost those up to `last`."""
+    facts = {"backup": {"count": after, "head": HEADS[after - 1]}, "told": {"count": last, "head": HEADS[last - 1]}}
+    body = encode({"action": RESTORED, "facts": {**facts, **changed}})
+    digest = event_digest(HEADS[last - 1], last + 1, body)
+    return [*CHAIN[:after], Row(last + 1, body, HEADS[last - 1].encode(), digest.encode())]
+
+
+def test_restore_names_the_events_it_lost_and_every_checkpoint_from_outside_still_counts():
+    chain = check(restored(1, 3), {1: HEADS[0], 3: HEADS[2]})
+    assert chain.gaps == (Gap(2, 3, 4),) and chain.count == 4
+    assert [chain.is_lost(sequence) for sequence in (1, 2, 3, 4)] == [False, True, False, False]
+    with pytest.raises(AuditError) as refused:
+        check(restored(1, 3), {3: HEADS[1]})
+    assert refused.value.code == "audit.other-chain"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"backup": {"count": 1, "head": HEADS[1]}},
+        {"backup": {"count": 2, "head": HEADS[0]}},
+        {"told": {"count": 3, "head": HEADS[1]}},
+        {"told": {"count": 2, "head": HEADS[2]}},
+        {"told": None},
+    ],
+)
+def test_gap_that_its_restore_does_not_name_exactly_is_one(changed):
+    with pytest.raises(AuditError) as refused:
+        check(restored(1, 3, **changed), {})
+    assert refused.value.code == "audit.gap"

@@ -20,7 +20,8 @@ def test_change_and_its_event_come_in_together_and_the_event_is_chained(register
     add(register, "emil")
     with register.read() as session:
         assert session.get(Person, "dora").added == NOW
-        assert audit_chain.check(audit.rows(session), {}) == audit.head(session)
+        chain = audit_chain.check(audit.rows(session), {})
+        assert (chain.count, chain.head) == audit.head(session)
         assert [b'"dora"' in row.body or b'"emil"' in row.body for row in audit.rows(session)] == [True, True]
         assert session.query(Outbox).count() == 0
 
