@@ -1,13 +1,13 @@
 """`patchline recall`: taking a published hotfix back, each person with their own key on their own machine."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from patchline.patches.errors import NotFoundError, UsageError
-from patchline.patches.identifiers import HOTFIX
+from patchline.patches.errors import NotFoundError, SettingsError, UsageError
 from patchline.patches.manifest import Manifest
 from patchline.patches.passphrases import passphrase_option
 from patchline.patches.recall_list import Entry
@@ -22,6 +22,7 @@ from patchline.releaser.recalling import RecallFile, read_recall_file
 from patchline.releaser.trust_files import read_trust
 
 FILE = click.Path(path_type=Path)
+_HOTFIX = re.compile(r"[A-Z][A-Z0-9]*(-[A-Z0-9]+)+(-r[1-9][0-9]*)?")
 
 
 @click.group(epilog=example("patchline recall confirm HF-2026-0012-r1.recall.jsonl --key ben --trust shop.trust"))
@@ -35,7 +36,7 @@ def recall() -> None:
         "  --replacement HF-2026-0012-r2.hotfix --out HF-2026-0012-r1.recall.jsonl",
     )
 )
-@click.argument("file", type=FILE)
+@click.argument("file", metavar="ID|FILE", type=FILE)
 @click.option("--reason", required=True, help="Why; customers read it.")
 @click.option("--replacement", type=FILE, help="The bundle or manifest to apply instead.")
 @click.option("--void", is_flag=True, help="It was approved and never published.")
@@ -48,7 +49,7 @@ def recall() -> None:
 def propose(
     file: Path, reason: str, replacement: Path | None, void: bool, name: str, trust_file: Path, out: Path
 ) -> None:
-    """Recall a bundle, or a manifest, for good; it takes a second person to confirm."""
+    """Recall a bundle, a manifest or a registered hotfix for good; it takes a second person to confirm."""
     trust = read_trust(trust_file)
     manifest = _manifest(file)
     instead = _manifest(replacement) if replacement else None
@@ -138,9 +139,18 @@ def reinstate(files: tuple[Path, ...], bundle: Path, reason: str, name: str, tru
 
 
 def _manifest(path: Path) -> Manifest:
-    if HOTFIX.fullmatch(path.name) and not path.exists():
-        raise NotFoundError("bundle-file", f"{path} is no file here")
-    return read_manifest(path)
+    """Read a bundle or manifest; a hotfix that is no file here is looked up in the register of this machine."""
+    if path.exists() or not _HOTFIX.fullmatch(str(path)):
+        return read_manifest(path)
+    from patchline.releaser.bundles import release_set
+    from patchline.releaser.commands.options import the_register
+    from patchline.releaser.hotfixes import find
+
+    try:
+        with the_register() as register, register.read() as session:
+            return release_set(session, find(session, str(path))).manifest
+    except SettingsError:
+        raise NotFoundError("bundle-file", f"{path} is no file, and there is no register here") from None
 
 
 def _agree(question: str) -> None:

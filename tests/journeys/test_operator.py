@@ -5,19 +5,27 @@ was; what the operator can do is shown too. Row by row, for every adversary: tes
 """
 
 import pytest
+from sqlalchemy import text
 
 from patchline.patches import channel, documents, envelopes
 from patchline.patches.envelopes import write_sidecar
+from patchline.patches.errors import PatchlineError
 from patchline.patches.policy import Purpose
 from patchline.patches.recall_statements import Reinstatement
 from patchline.patches.recalls import statement_digest
+from patchline.patches.release_zip import APPROVALS, PROVENANCE, open_release
 from patchline.patches.statements import PAYLOAD_TYPE
+from patchline.patches.verify import Sidecars, verify
+from patchline.releaser import bundles, hotfixes, policies, publishing
 from tests import vendor
 from tests.channel_worlds import NOW, Shop, held, policy, recalled, target
 from tests.forged_channels import make_root, make_targets
+from tests.hotfixes import Life
+from tests.registers import register
 from tests.vendor import PERSONS, approval, policy_key, signer
 from tests.worlds import take
 
+__all__ = ["register"]
 MADE_UP = {**PERSONS, "eve": [policy_key("eve-1")], "ivo": [policy_key("eve-2")]}
 
 
@@ -161,3 +169,44 @@ def test_not_prevented_operator_withholds_and_holds(stolen):
     found = stolen.fetch()
     assert found["vanished"] == [target(good.manifest)]
     assert channel.HOTFIXES in found["vanished"][0]
+
+
+# With the vendor's real server: its database, its store, its code
+
+
+def take_over(register, statement):
+    """Change the database as its administrator, whom no trigger stops."""
+    with register.database.engine.begin() as connection:
+        if connection.dialect.name == "sqlite":
+            names = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars().all()
+            for name in names:
+                connection.execute(text(f"DROP TRIGGER {name}"))
+        else:
+            connection.execute(text("ALTER TABLE revision DISABLE TRIGGER USER"))
+        assert connection.execute(text(statement)).rowcount == 1
+
+
+def test_operator_with_the_database_and_the_online_keys_ships_nothing(register, tmp_path):
+    (tmp_path / "files").mkdir()
+    life = Life(register, tmp_path / "files").prepare()
+    identifier = life.reviewed()
+    life.approve(identifier, "ada")
+    take_over(register, f"UPDATE revision SET state = 'approved' WHERE hotfix = '{identifier}'")
+    assert life.state(identifier) == "approved"
+    with pytest.raises(PatchlineError) as caught:
+        life.publish(identifier)
+    assert caught.value.code == "refused.not-publishable"  # The server's own code recounts; so it is passed by.
+
+    with register.read() as session:
+        kept = bundles.release_set(session, hotfixes.find(session, identifier))
+        trust = policies.vendor_trust(session, "demo", life.root)
+    zipped = publishing.make_zip(register, kept, tmp_path)
+    listed = life.channel.upload(channel.HotfixName("demo", identifier, 1).target, zipped)
+    with life.channel.changing(life.now) as edit:
+        edit.put(listed)
+    assert life.offered() == [f"{identifier}-r1"]
+    with open_release(zipped) as release:
+        sidecars = Sidecars(release.sidecar(PROVENANCE), release.sidecar(APPROVALS))
+    with pytest.raises(PatchlineError) as caught:
+        verify(kept.manifest.data, sidecars, trust, life.now)
+    assert caught.value.code == "approval.quorum"

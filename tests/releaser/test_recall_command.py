@@ -5,8 +5,10 @@ from patchline.patches.policy import Purpose, key_document
 from patchline.patches.recall_list import Entry, RecallList
 from patchline.patches.recall_statements import Revision
 from patchline.patches.recalls import KnownRecalls, Recalled
+from patchline.releaser import hotfixes
 from patchline.releaser.recalling import read_recall_file
 from tests import vendor
+from tests.hotfixes import Life
 from tests.programs import run
 from tests.releaser.test_trust_command import PASSPHRASE, Person
 from tests.samples import NEW
@@ -140,3 +142,16 @@ def test_signature_that_was_forged_is_not_signed_beside(desk):
     own = desk.out.read_bytes().split(b'"payload":"')[1].split(b'"')[0]
     desk.out.write_bytes(desk.out.read_bytes().replace(own, payload))
     assert desk.confirm(expect=21)["error"] == "signature.mismatch"
+
+
+def test_hotfix_of_the_register_is_recalled_by_its_id(desk, register, monkeypatch):
+    monkeypatch.setenv("PATCHLINE_HOME", str(register.home))
+    folder = desk.folder / "files"
+    folder.mkdir()
+    life = Life(register, folder).prepare()
+    identifier = life.approved()
+    made = desk.propose(file=f"{identifier}-r1")
+    with register.read() as session:
+        assert made["manifest"] == hotfixes.find(session, identifier).manifest_sha256
+    desk.out.unlink()
+    assert desk.propose(file="HF-2026-0099", expect=11)["error"] == "not-found.registered-hotfix"
