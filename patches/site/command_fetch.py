@@ -46,7 +46,7 @@ def _document(fetched: Fetched) -> dict[str, Any]:
         "policy": view.trust.policy.version,
         "root": view.trust.root.version,
         "recalls": view.recalls and view.recalls.newest.number,
-        "checkpoint": view.known.checkpoint and view.known.checkpoint.as_document(),
+        "checkpoint": view.known.checkpoint and vars(view.known.checkpoint),
         "expires": {"role": role, "time": time_text(expires)},
         "offers": [{**one, "path": _path(fetched, one["release"])} for one in offers],
         "vanished": fetched.vanished,

@@ -11,9 +11,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from patchline.patches import documents
+from patchline.patches.audit_chain import Checkpoint
 from patchline.patches.errors import ChannelError, InstallationError
 from patchline.patches.fields import Fields
 
@@ -50,24 +50,6 @@ class Listed:
     size: int
     manifest: str | None = None
     elsewhere: str | None = None
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """How long the vendor's audit chain was at a time, and its head then."""
-
-    count: int
-    head: str
-    time: str
-
-    def as_document(self) -> dict[str, Any]:
-        """Return the checkpoint as it stands in reports."""
-        return {"count": self.count, "head": self.head, "time": self.time}
-
-    @classmethod
-    def read(cls, fields: Fields) -> "Checkpoint":
-        """Read a checkpoint."""
-        return cls(fields.integer("count", 0, _MOST), fields.sha256("head"), fields.text("time"))
 
 
 @dataclass(frozen=True)
@@ -154,7 +136,7 @@ class Known:
                     for name, one in self.hotfixes.items()
                 },
                 "first_seen": dict(self.first_seen),
-                "checkpoint": self.checkpoint and self.checkpoint.as_document(),
+                "checkpoint": self.checkpoint and self.checkpoint.as_bytes().decode(),
             }
         )
 
@@ -171,7 +153,7 @@ class Known:
             versions={name: _read_version(versions.object(name)) for name in versions.document},
             hotfixes={name: _read_listed(hotfixes.object(name)) for name in hotfixes.document},
             first_seen={digest: seen.text(digest) for digest in seen.document},
-            checkpoint=Checkpoint.read(fields.object("checkpoint")) if fields.has("checkpoint") else None,
+            checkpoint=Checkpoint.parse(fields.text("checkpoint").encode()) if fields.has("checkpoint") else None,
         )
 
 

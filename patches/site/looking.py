@@ -9,13 +9,13 @@ from datetime import datetime
 from pathlib import Path
 
 from patchline.patches import channel, documents
+from patchline.patches.audit_chain import CHECKPOINT_LIMIT, Checkpoint
 from patchline.patches.channel import HOTFIXES
 from patchline.patches.errors import ChannelError, TrustError
-from patchline.patches.fields import Fields
 from patchline.patches.limits import LIMITS
 from patchline.patches.recall_list import RecallList
 from patchline.patches.recalls import KnownRecalls
-from patchline.patches.site.known import Checkpoint, Known
+from patchline.patches.site.known import Known
 from patchline.patches.site.metadata import Reading, Target, Tree, read_tree
 from patchline.patches.site.sources import Source
 from patchline.patches.site.view import View
@@ -110,11 +110,10 @@ class _Status:
         return KnownRecalls.first(newest, trust.policy) if known is None else known.advanced(newest, trust.policy)
 
     def _checkpoint(self, seen: Known) -> Known:
-        data = self._read(channel.CHECKPOINT, LIMITS.key_file)
+        data = self._read(channel.CHECKPOINT, CHECKPOINT_LIMIT)
         if data is None:
             return seen
-        fields = Fields(documents.decode(data, what="checkpoint"), "checkpoint", ChannelError)
-        seen, warning = seen.with_checkpoint(Checkpoint.read(fields))
+        seen, warning = seen.with_checkpoint(Checkpoint.parse(data))
         if warning:
             self._warnings.append(warning)
         return seen

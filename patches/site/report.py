@@ -75,5 +75,5 @@ def _document(inventory: Inventory, view: View, count: dict[str, Any], now: date
         "drift": [[documents.digest(item.name.encode()), item.owner] for item in inventory.drift],
         "policy": view.trust.policy.version,
         "recalls": view.recalls and view.recalls.newest.number,
-        "checkpoint": view.known.checkpoint and view.known.checkpoint.as_document(),
+        "checkpoint": view.known.checkpoint and vars(view.known.checkpoint),
     }
