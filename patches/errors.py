@@ -189,6 +189,7 @@ class NotFoundError(PatchlineError):
         "level": "`patchline-site history` lists the levels this site had; `baseline` always is one.",
         "file": "Check the path.",
         "folder": "Create the folder first, or check the path.",
+        "channel-product": "Publish its policy first; the policies in the channel say which products it has.",
         "bundle-file": "Give the .hotfix file, or its manifest; what is signed is what you can read.",
         "policy-key": "`patchline trust show` lists the keys of a policy; give a fingerprint as it stands there.",
         "key": "`patchline key list` shows your keys; PATCHLINE_KEYS names another folder.",
@@ -981,6 +982,7 @@ class LockedError(PatchlineError):
     http_status = 423
     hints: ClassVar[dict[str, str]] = {
         "site": "Wait until it has ended; a holder that died holds nothing.",
+        "kit": "Wait until it has ended; a maker that died holds nothing.",
         "channel": "Run the command again; it goes on from what the other one published.",
         "store": "Wait until it has ended, then run the command again; a writer that died holds nothing.",
         "database": "Try again in a moment; nothing was changed.",

@@ -172,8 +172,7 @@ class Store:
         if left:
             raise StoreError("other-size", f"{name} in the store does not have {size} bytes")
 
-    @contextmanager
-    def reader(self, name: str) -> Iterator[BinaryIO]:
+    def open(self, name: str) -> BinaryIO:
         """Open a file for reading here and there.
 
         Raises:
@@ -181,10 +180,14 @@ class Store:
         """
         try:
             with _told(name):
-                raw = _Ranges(obstore.open_reader(self._store, name))
+                return BufferedReader(_Ranges(obstore.open_reader(self._store, name)), CHUNK)
         except FileNotFoundError:
             raise StoreError("missing", f"{name} is not in the store") from None
-        with _told(name), BufferedReader(raw, CHUNK) as stream:
+
+    @contextmanager
+    def reader(self, name: str) -> Iterator[BinaryIO]:
+        """Open a file as `open` does, to be closed at the end of the block."""
+        with _told(name), self.open(name) as stream:
             yield stream
 
     def names(self, prefix: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from patchline.patches.recalls import Recalled
 from patchline.patches.site.changing import Consent
-from patchline.patches.site.emergencies import Emergencies
+from patchline.patches.site.emergencies import Emergencies, ratify
 from patchline.patches.site.inventory import Withdrawn
 from patchline.patches.site.ledger import Ledger
 from patchline.patches.site.offered import Handed, handed_over
@@ -78,8 +78,10 @@ def keep(site: Site, handed: Handed, now: datetime) -> None:
     with locked(site, now):
         before = View.of(site)
         handed.view.seen((verified.manifest.digest for verified, _ in handed.bundles), now).keep(site)
+        ledger = site.ledger()
         if row := trust_row(before.trust, handed.view.trust, now, {}):
-            site.ledger().append(row)
+            ledger.append(row)
+        ratify(ledger, (offer.verified for offer in handed.offers if offer.verified), now)
 
 
 def offer_documents(offers: Iterable[Offer]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
@@ -88,13 +88,15 @@ class Circumstances:
     Attributes:
         baseline: None for somebody who has no site.
         applied: digests of the manifests that are in force there.
+        every_revision: lower revisions of one that is for the site are looked at too.
     """
 
     baseline: str | None
     applied: frozenset[str]
     now: datetime
     stale_until: datetime | None = None
-    platforms: frozenset[str] = field(default=PLATFORMS)
+    every_revision: bool = False
+    platforms: frozenset[str] = PLATFORMS
 
 
 def examine(look: Look, site: Circumstances) -> tuple[list[Offer], Look]:
@@ -141,7 +143,7 @@ class _Examiner:
                 self._remember(target)
                 continue
             offer = self._offer(name, target)
-            settled = offer.standing in (Standing.NEW, Standing.APPLIED)
+            settled = offer.standing in (Standing.NEW, Standing.APPLIED) and not self._site.every_revision
             yield offer
 
     def _remember(self, target: Target, manifest: str | None = None, elsewhere: str | None = None) -> None:

@@ -29,6 +29,7 @@ _COMMANDS = {
     "channel": Lazy(
         "patchline.releaser.commands.channel", "channel", "Keep the channel alive and look at it from outside."
     ),
+    "kit": Lazy("patchline.releaser.commands.kit", "kit", "Make kits for sites without a network."),
     "recall": Lazy("patchline.releaser.commands.recall", "recall", "Recall a hotfix, or take its recall back."),
 }
 

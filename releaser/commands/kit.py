@@ -1,0 +1,76 @@
+"""`patchline kit`: what a site behind an air gap needs, in a folder or one zip."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from patchline.patches.errors import UsageError
+from patchline.patches.passphrases import passphrase_for, passphrase_option
+from patchline.patches.statements import time_text
+from patchline.patches.terminal import example, json_option, note, report
+from patchline.patches.wording import counted, readable_size
+from patchline.releaser.commands.options import clock, home_option, the_register
+from patchline.releaser.kit_choice import Wish
+from patchline.releaser.kits import Kit, make_kit
+from patchline.releaser.server_keys import KIT, open_server_key
+from patchline.releaser.site_report import SiteReport, read_report
+from patchline.releaser.stores import Store
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.group(epilog=example("patchline kit make --report report.json --out /media/stick/kit"))
+def kit() -> None:
+    """Make kits for sites without a network."""
+
+
+@kit.command(epilog=example("patchline kit make --report report.json --out /media/stick/kit"))
+@click.option("--report", "report_file", type=_FILE, help="The site's report: only what it lacks goes in.")
+@click.option("--full", is_flag=True, help="Everything goes in that is approved for all customers.")
+@click.option("--product", "products", multiple=True, metavar="P", help="With --full: only this product; several.")
+@click.option("--customer", metavar="ID", help="What is approved for this customer alone goes in too.")
+@click.option("--zip", "as_zip", is_flag=True, help="Make one zip instead of a folder.")
+@click.option("--out", type=_FILE, required=True, metavar="DIR", help="The folder or zip to be made.")
+@home_option
+@passphrase_option
+@json_option
+def make(
+    report_file: Path | None, full: bool, products: tuple[str, ...], customer: str | None, as_zip: bool, out: Path
+) -> None:
+    """Make a kit with what a site lacks, or with everything."""
+    if full == (report_file is not None):
+        raise UsageError("options", "give --report FILE or --full")
+    if products and not full:
+        raise UsageError("options", "--product goes with --full; a report names the product")
+    site = None if report_file is None else read_report(report_file)
+    wish = Wish(site, frozenset(products), customer)
+    with the_register() as register:
+        store = Store.at(register.channel)
+        key = open_server_key(register.home, KIT, passphrase_for)
+        made = make_kit(store, key, wish, out, clock(), as_zip=as_zip)
+    for offer in made.choice.left_out:
+        note(f"left out: {offer.label}: {offer.why}")
+    report(_document(made, site), "\n".join(_lines(made, site)))
+
+
+def _document(made: Kit, site: SiteReport | None) -> dict[str, Any]:
+    return {
+        "kit": str(made.out),
+        "site": site and site.site,
+        "products": list(made.choice.products),
+        "releases": [offer.label for offer in made.choice.releases],
+        "left_out": [{"release": offer.label, "why": offer.why} for offer in made.choice.left_out],
+        "expires": time_text(made.expires),
+        "bytes": made.size,
+    }
+
+
+def _lines(made: Kit, site: SiteReport | None) -> list[str]:
+    lines = [f"{made.out}: {counted(len(made.choice.releases), 'release')}, {readable_size(made.size)}"]
+    if site is not None:
+        signed = "signed by a key that is not registered here" if site.signed else "not signed"
+        lines.append(f"for site {site.site} as it reported on {site.time} ({signed}; carried by hand)")
+    lines += [f"  {offer.label}" for offer in made.choice.releases]
+    lines.append(f"good until {time_text(made.expires)}")
+    return lines
