@@ -137,6 +137,7 @@ class UsageError(PatchlineError):
         "emergency": "Write ROLE:HOURS:PERSONS, such as duty:24:1.",
         "key-name": "A key's name has letters, digits, dots, dashes and underscores, at most 64.",
         "hotfix-field": "Correct the option that is named; see --help.",
+        "hotfix-csv": "A header names the columns id, product, baseline, title, and perhaps fixes, cve, severity, shipped.",
     }
 
 

@@ -5,7 +5,7 @@ site of its own, with what it requires; the new one must apply there, or say by 
 meet nowhere cannot be in each other's way, so they are not even read.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -14,6 +14,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, aliased
 
 from patchline.patches.baselines import BaselineList
+from patchline.patches.errors import NotFoundError
 from patchline.patches.manifest import Manifest, Reference, State
 from patchline.patches.situation import Decision, Place
 from patchline.releaser.states import OFFERED
@@ -161,20 +162,74 @@ def _left_out(shelf: Shelf) -> Iterator[str]:
 
 def _clashes(shelf: Shelf) -> Iterator[str]:
     """Say on sites with which published hotfix it could not be applied, without having said so itself."""
+    for trial in on_sites(shelf):
+        where = f"with {', '.join(trial.there)}" if trial.there else "of the baseline"
+        yield from (f"on a site {where}: {problem}" for problem in trial.problems)
+
+
+# Trials
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What would happen on one virtual site.
+
+    Attributes:
+        there: labels of what stands there already.
+        problems: what stands against it, but for conflicts that were declared.
+        outcome: what becomes of it.
+    """
+
+    there: tuple[str, ...]
+    problems: tuple[str, ...]
+    outcome: str
+
+    @property
+    def fits(self) -> bool:
+        """Tell whether nothing unforeseen stands against it."""
+        return not self.problems
+
+
+def on_sites(shelf: Shelf) -> list[Trial]:
+    """Try a revision on an untouched site, and on one for each published hotfix that it meets."""
     alone = _tried(shelf, [])
-    yield from (f"on a site of the baseline: {problem.message}" for problem in alone.problems)
     if alone.problems:
-        return
-    for hotfix, other in sorted(shelf.neighbours().items()):
-        decision = _tried(shelf, [*shelf.with_required(other), other])
-        for problem in decision.problems:
-            if problem.code != _CONFLICT:
-                yield f"on a site with {other.label if hotfix != shelf.manifest.hotfix else hotfix}: {problem.message}"
+        return [alone]
+    others = sorted(shelf.neighbours().items())
+    return [alone, *(_tried(shelf, [*shelf.with_required(other), other]) for _, other in others)]
 
 
-def _tried(shelf: Shelf, there: list[Manifest]) -> Decision:
+def on_site_with(shelf: Shelf, hotfixes: Sequence[str]) -> Trial:
+    """Try a revision on a site that has these published hotfixes, applied in this order.
+
+    Raises:
+        NotFoundError: one of them is not published.
+    """
+    there = shelf.published(hotfixes)
+    for hotfix in hotfixes:
+        if hotfix not in there:
+            raise NotFoundError("registered-hotfix", f"{hotfix} is not published")
+    return _tried(shelf, [there[hotfix] for hotfix in hotfixes])
+
+
+def _tried(shelf: Shelf, there: Sequence[Manifest]) -> Trial:
     site = shelf.site()
     for manifest in there:
         site.apply(manifest)
-    required = [one for one in shelf.with_required(shelf.manifest) if one.digest not in {item.digest for item in there}]
-    return site.decide(*required, shelf.manifest)
+    known = {manifest.digest for manifest in there}
+    required = [manifest for manifest in shelf.with_required(shelf.manifest) if manifest.digest not in known]
+    decision = site.decide(*required, shelf.manifest)
+    problems = tuple(problem.message for problem in decision.problems if problem.code != _CONFLICT)
+    return Trial(tuple(manifest.label for manifest in there), problems, _outcome(shelf.manifest, decision))
+
+
+def _outcome(manifest: Manifest, decision: Decision) -> str:
+    for contained, where in decision.contained:
+        if contained.digest == manifest.digest:
+            return f"nothing to do, it is contained in {where}"
+    for layer in decision.layers:
+        if layer.manifest.digest == manifest.digest and layer.replaces:
+            return f"replaces {', '.join(item.manifest.label for item in layer.replaces)}"
+        if layer.manifest.digest == manifest.digest:
+            return "is applied"
+    return "is refused, as it says itself"

@@ -1,8 +1,10 @@
 """`patchline bundle recipe|build`: from a source and what people wrote to a bundle."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -21,6 +23,7 @@ from patchline.releaser.recipe import Authored, read_recipe
 from patchline.releaser.recipe_draft import draft_recipe
 
 FILE = click.Path(path_type=Path)
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Pair(click.ParamType[tuple[str, str]]):
@@ -62,6 +65,40 @@ def recipe(repo: Path, base: str, head: str, out: Path) -> None:
     )
 
 
+_OPTIONS = (
+    click.option("--repo", type=FILE, help="The git repository."),
+    click.option("--base", metavar="REF", help="The released baseline."),
+    click.option("--head", metavar="REF", help="What it should become."),
+    click.option("--subdir", metavar="D", help="Only this folder of the repository is the product."),
+    click.option("--base-dir", type=FILE, help="Instead of git: a folder of built files, as released."),
+    click.option("--head-dir", type=FILE, help="Instead of git: a folder of built files, as it should become."),
+    click.option("--source", metavar="TEXT", help="For folders: where they come from."),
+    click.option(
+        "--contributor", "contributors", multiple=True, metavar="PERSON", help="For folders: who wrote it; several."
+    ),
+    click.option("--kind", type=click.Choice(KINDS), help="By default the recipe's, else one-off."),
+    click.option("--severity", type=click.Choice(SEVERITIES), help="By default the recipe's, else moderate."),
+    click.option("--title", help="By default the recipe's, else that of the first fix."),
+    click.option("--fix", "fixes", type=Pair("ID=TITLE"), multiple=True, help="What it mends; several."),
+    click.option("--fix-paths", type=Pair("ID=GLOB"), multiple=True, help="Which paths belong to a fix; several."),
+    click.option("--recipe", "recipe_file", type=FILE, help="What people wrote: hotfix.toml."),
+    click.option("--people", type=FILE, help="Who is behind which e-mail address."),
+    click.option("--repository", metavar="NAME", help="Name of the source; by default the product."),
+    click.option("--onto", type=FILE, multiple=True, help="An earlier bundle that it may meet at a site; several."),
+    click.option(
+        "--allow", type=Pair("PATH=REASON"), multiple=True, help="A finding of the scan that may pass; several."
+    ),
+    click.option("--strict-archives", is_flag=True, help="Archives that were only packed anew count as changed."),
+)
+
+
+def build_options(command: Command) -> Command:
+    """Add the options that say what to build from and what people say of it."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
 @click.command(
     "build",
     epilog=example(
@@ -69,45 +106,25 @@ def recipe(repo: Path, base: str, head: str, out: Path) -> None:
         "  --product shop --baseline 1.0.0 --fix BUG-1='Login works again' --out HF-2026-0001-r1.hotfix",
     ),
 )
-@click.option("--repo", type=FILE, help="The git repository.")
-@click.option("--base", metavar="REF", help="The released baseline.")
-@click.option("--head", metavar="REF", help="What it should become.")
-@click.option("--subdir", metavar="D", help="Only this folder of the repository is the product.")
-@click.option("--base-dir", type=FILE, help="Instead of git: a folder of built files, as released.")
-@click.option("--head-dir", type=FILE, help="Instead of git: a folder of built files, as it should become.")
-@click.option("--source", metavar="TEXT", help="For folders: where they come from.")
-@click.option(
-    "--contributor", "contributors", multiple=True, metavar="PERSON", help="For folders: who wrote it; several."
-)
 @click.option("--id", "identifier", required=True, help="The hotfix's id, such as HF-2026-0012.")
 @click.option("--product", required=True, help="The product it is for.")
 @click.option("--baseline", required=True, help="The product's version it is for.")
 @click.option(
     "--revision", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Higher than any built before."
 )
-@click.option("--kind", type=click.Choice(KINDS), help="By default the recipe's, else one-off.")
-@click.option("--severity", type=click.Choice(SEVERITIES), help="By default the recipe's, else moderate.")
-@click.option("--title", help="By default the recipe's, else that of the first fix.")
-@click.option("--fix", "fixes", type=Pair("ID=TITLE"), multiple=True, help="What it mends; several.")
-@click.option("--fix-paths", type=Pair("ID=GLOB"), multiple=True, help="Which paths belong to a fix; several.")
-@click.option("--recipe", "recipe_file", type=FILE, help="What people wrote: hotfix.toml.")
-@click.option("--people", type=FILE, help="Who is behind which e-mail address.")
-@click.option("--repository", metavar="NAME", help="Name of the source; by default the product.")
-@click.option("--onto", type=FILE, multiple=True, help="An earlier bundle that it may meet at a site; several.")
-@click.option("--allow", type=Pair("PATH=REASON"), multiple=True, help="A finding of the scan that may pass; several.")
-@click.option("--strict-archives", is_flag=True, help="Archives that were only packed anew count as changed.")
+@build_options
 @click.option("--out", type=FILE, required=True, help="The bundle to write.")
 @json_option
-def build_command(
-    identifier: str, product: str, baseline: str, recipe_file: Path | None, out: Path, **given: Any
-) -> None:
+def build_command(identifier: str, product: str, baseline: str, revision: int, out: Path, **given: Any) -> None:
     """Build a bundle from two refs of a repository or from two folders."""
-    authored = _authored(recipe_file, given["subdir"])
-    order = Order(
-        hotfix=identifier,
-        product=product,
-        baselines=(baseline,),
-        revision=given["revision"],
+    built = build_for(Order(identifier, product, (baseline,), revision), out, given)
+    report(built_document(built), built_text(built))
+
+
+def build_for(named: Order, out: Path, given: dict[str, Any]) -> Built:
+    """Build what the options of `build_options` say, for a hotfix whose names are known."""
+    order = replace(
+        named,
         kind=given["kind"],
         severity=given["severity"],
         title=given["title"],
@@ -118,15 +135,17 @@ def build_command(
     _check_names(order)
     wanted = Wanted(
         order=order,
-        authored=authored,
+        authored=_authored(given["recipe_file"], given["subdir"]),
         origin=_origin(given),
         people=read_people(given["people"]) if given["people"] else None,
         onto=given["onto"],
         allow=dict(given["allow"]),
     )
-    with progress(f"building {identifier}") as advance:
+    with progress(f"building {order.hotfix}") as advance:
         built = build(wanted, out, lambda: datetime.now(UTC), advance)
-    _report_built(built)
+    for warning in built.warnings:
+        note(f"warning: {warning}")
+    return built
 
 
 def _authored(recipe_file: Path | None, subdir: str | None) -> Authored:
@@ -179,11 +198,10 @@ def _origin(given: dict[str, Any]) -> GitOrigin | FolderOrigin:
     )
 
 
-def _report_built(built: Built) -> None:
-    for warning in built.warnings:
-        note(f"warning: {warning}")
+def built_document(built: Built) -> dict[str, Any]:
+    """Return what `--json` tells of a build."""
     manifest, record = built.manifest, built.record
-    document = {
+    return {
         "bundle": str(built.path),
         "hotfix": manifest.hotfix,
         "revision": manifest.revision,
@@ -198,13 +216,18 @@ def _report_built(built: Built) -> None:
         "simulated": record.simulation.runs,
         "warnings": list(built.warnings),
     }
+
+
+def built_text(built: Built) -> str:
+    """Return what people read of a build."""
+    manifest = built.manifest
     lines = [
         f"{built.path}",
         f"{manifest.label}  {manifest.title}: {counted(len(manifest.files), 'path')}",
         f"manifest     {manifest.digest}",
         f"fingerprint  {fingerprint(manifest.digest)}",
-        *(f"packed anew, left out: {path}" for path in record.unchanged_archives),
+        *(f"packed anew, left out: {path}" for path in built.record.unchanged_archives),
         *(f"outside of the roots, left out: {path}" for path in built.outside),
         f"Sign it: patchline bundle sign {built.path} --key BUILDER",
     ]
-    report(document, "\n".join(lines))
+    return "\n".join(lines)

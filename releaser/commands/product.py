@@ -4,16 +4,29 @@ from pathlib import Path
 
 import click
 
+from patchline.patches.files import read_file
+from patchline.patches.limits import LIMITS
+from patchline.patches.passphrases import passphrase_for, passphrase_option
 from patchline.patches.statements import time_text
 from patchline.patches.terminal import example, json_option, report
 from patchline.patches.wording import counted
 from patchline.releaser.catalogue import add_product, list_products
-from patchline.releaser.commands.options import change, home_option, register_options, the_register
+from patchline.releaser.channel_home import open_channel
+from patchline.releaser.commands.options import (
+    change,
+    clock,
+    home_option,
+    register_options,
+    the_person,
+    the_register,
+)
+from patchline.releaser.policies import newest_root, take
+from patchline.releaser.publishing import follow
 
 
 @click.group(epilog=example("patchline product add shop --name 'Web shop' --repo ~/src/shop"))
 def product() -> None:
-    """Add and list products."""
+    """Add and list products, and take their policies in."""
 
 
 @product.command(epilog=example("patchline product add shop --name 'Web shop' --repo ~/src/shop"))
@@ -48,3 +61,21 @@ def list_command() -> None:
     ]
     lines = [f"{one.product.id}  {one.product.name}  {counted(one.baselines, 'baseline')}" for one in found]
     report(document, "\n".join(lines) or "no product yet: patchline product add ID")
+
+
+@product.command(epilog=example("patchline product policy shop policy.json"))
+@click.argument("identifier", metavar="ID")
+@click.argument("file", type=click.Path(path_type=Path), metavar="POLICY")
+@register_options
+@passphrase_option
+@json_option
+def policy(identifier: str, file: Path) -> None:
+    """Take a signed policy into the register and the channel; the newest one counts."""
+    data = read_file(file, limit=LIMITS.trust_file)
+    with the_register() as register:
+        channel, root = open_channel(register, passphrase_for), newest_root(register)
+        with register.attempt("policy.take", identifier, the_person(), clock()) as changing:
+            taken = take(changing, identifier, data, root)
+        follow(register, channel, identifier, clock())
+    document = {"product": identifier, "version": taken.version, "policy": taken.digest}
+    report(document, f"policy {taken.version} of {identifier} counts now")
