@@ -60,13 +60,14 @@ def found(home: Path, founding: Founding, passphrases: Mapping[str, bytes], now:
     database = Database(founding.database or sqlite_url(home / "register.db"))
     try:
         token = _claim(home)
+        if (home / settings.FILE).exists():
+            return {name: server_keys.server_public(home, name) for name in server_keys.NAMES}
         keys = {name: _make_key(home, name, passphrases[name]) for name in server_keys.NAMES}
-        _make_register(database, first, token, now)
+        _make_register(database, first, token, founding.trial, now)
     finally:
         database.close()
     values = {"name": founding.name, "database": founding.database, "trial": founding.trial or None}
-    if not (home / settings.FILE).exists():
-        settings.write_settings(home, values)
+    settings.write_settings(home, values)
     return keys
 
 
@@ -119,7 +120,7 @@ def _make_key(home: Path, name: str, passphrase: bytes) -> PublicKey:
     return server_keys.make_server_key(home, name, passphrase)
 
 
-def _make_register(database: Database, first: Person, token: str, now: datetime) -> None:
+def _make_register(database: Database, first: Person, token: str, trial: bool, now: datetime) -> None:
     if database.schema() is None:
         database.upgrade()
     database.check_schema()
@@ -129,7 +130,7 @@ def _make_register(database: Database, first: Person, token: str, now: datetime)
         if session.scalar(select(func.count()).select_from(Person)) or audit.head(session)[0]:
             raise DatabaseError("not-empty", "the database holds a register already")
         session.add(first)
-        audit.record(session, "home.init", first.id, {"token": token}, first.id, now)
+        audit.record(session, "home.init", first.id, {"token": token, "trial": trial}, first.id, now)
     with database.write() as session:
         audit.chain(session)
 

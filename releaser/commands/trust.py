@@ -22,7 +22,9 @@ from patchline.patches.wording import counted
 from patchline.releaser import ceremony, confirmations, trust_words
 from patchline.releaser.commands.trust_policy import policy
 from patchline.releaser.commands.trust_report import report_trust, trust_file_document
+from patchline.releaser.home import home_folder
 from patchline.releaser.own_signatures import open_own
+from patchline.releaser.trial_home import is_trial
 from patchline.releaser.trust_files import (
     PolicyFile,
     TrustFile,
@@ -198,10 +200,17 @@ def _words(found: TrustFile) -> list[str]:
 @click.option("--customer", help="The id of the customer it is for.")
 @click.option("--files", "lists", type=FILE, multiple=True, help="The list of a baseline's files; several.")
 @click.option("--channel", metavar="URL", help="Where the site fetches from.")
+@click.option("--trial", is_flag=True, help="Say in it that it is for trying out; a trial home always does.")
 @click.option("--out", type=FILE, required=True, help="The file to write.")
 @json_option
 def trust_file(
-    root_file: Path, policy_file: Path, customer: str | None, lists: tuple[Path, ...], channel: str | None, out: Path
+    root_file: Path,
+    policy_file: Path,
+    customer: str | None,
+    lists: tuple[Path, ...],
+    channel: str | None,
+    trial: bool,
+    out: Path,
 ) -> None:
     """Make the trust file that a site starts from; it is handed over by a trusted way and compared by fingerprint."""
     found = read_policy(policy_file)
@@ -216,6 +225,7 @@ def trust_file(
         customer=customer,
         baselines={one.baseline: one.digest for one in known},
         channel=channel,
+        trial=trial or is_trial(home_folder()),
     )
     write_file(out, data)
     made = Trust.parse(data)

@@ -3,12 +3,16 @@ import signal
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from patchline.patches.sealed import read_sealed
-from patchline.releaser import founding, server_keys
+from patchline.patches.trust import Trust
+from patchline.releaser import ceremony, channel_roots, founding, publishing, server_keys
+from patchline.releaser.published import read_published
 from patchline.releaser.register import opened
+from patchline.releaser.stores import Store
 from patchline.releaser.tables.audit import AuditEvent
 from patchline.releaser.tables.people import Person, Role
 from tests.conftest import NOTHING_MAY_BE_SKIPPED
@@ -115,3 +119,37 @@ def test_init_that_was_killed_at_any_step_is_run_again(tmp_path):
             assert session.query(AuditEvent).count() == 1
         assert server_keys.server_public(home, "kit")
     assert 8 < step < 57
+
+
+def test_trial_has_everything_in_one_place_and_says_so(tmp_path):
+    home = tmp_path / "home"
+    made = init(home, "--trial", "--person", "rita", "--product", "shop", "--json").document
+    trust = Trust.parse(Path(made["trust"]).read_bytes())
+    assert trust.trial and trust.product == "shop"
+    published = read_published(Store.at(str(home / "channel")))
+    assert set(published.targets) == {"status/policies/shop.json"} and published.versions.kit_root == 1
+    with opened(home) as register, register.read() as session:
+        assert register.settings.trial
+        assert {person.id for person in session.query(Person)} == {"rita", "bob", "ada", "ben"}
+    environment = {"PATCHLINE_KEYS": str(home / "trial"), "PATCHLINE_HOME": str(home)}
+    listed = run("patchline", "key", "list", "--json", environment=environment).document
+    assert len(listed) == 7
+    papers = ("--root", home / "trial/root.json", "--policy", home / "trial/policy.json")
+    run("patchline", "trust", "file", *papers, "--out", tmp_path / "another.trust", environment=environment)
+    assert Trust.parse((tmp_path / "another.trust").read_bytes()).trial
+    run("patchline", "trust", "file", *papers, "--out", tmp_path / "elsewhere.trust")
+    assert not Trust.parse((tmp_path / "elsewhere.trust").read_bytes()).trial
+    assert init(home, "--trial", "--person", "rita", "--json", expect=12).document["error"] == "refused.home-exists"
+
+
+def test_trial_that_was_broken_off_is_finished(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    for step in ("make_targets", "take_in", "follow"):
+        with monkeypatch.context() as broken:
+            module = {"make_targets": ceremony, "take_in": channel_roots, "follow": publishing}[step]
+            broken.setattr(module, step, lambda *_, **__: 1 / 0)
+            init(home, "--trial", "--person", "rita", expect=1)
+        assert founding.is_unfinished(home)
+    init(home, "--trial", "--person", "rita")
+    assert not founding.is_unfinished(home)
+    run("patchline", "channel", "renew", "--home", home, "--as", "rita", passphrase="words")
