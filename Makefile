@@ -65,8 +65,9 @@ docs: setup  ## write the pages that follow from the code
 	$(BIN)/python docs/generate.py
 
 .PHONY: vectors
-vectors: setup  ## write the committed good and bad bundles of tests/vectors/data
+vectors: setup  ## write the committed good and bad bundles and recall lists of tests/vectors
 	$(BIN)/python -m tests.vectors.generate
+	$(BIN)/python -m tests.vectors.recalls
 
 .PHONY: client
 client: setup  ## make the customer's client as one file, dist/patchline-site.pyz

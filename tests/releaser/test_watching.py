@@ -11,6 +11,8 @@ from patchline.patches.recall_statements import Recall
 from patchline.patches.release_zip import write_release
 from patchline.patches.sealed import open_sealed
 from patchline.patches.statements import PAYLOAD_TYPE, Approval
+from patchline.patches.verify import verify
+from patchline.releaser import signing
 from patchline.releaser.signing import sign_provenance
 from tests import vendor
 from tests.forged_channels import Channel
@@ -167,3 +169,19 @@ def test_something_to_look_into_must_be_named(desk):
     assert desk.run(*line, expect=2).document["error"] == "usage.options"
     assert desk.run(*line, desk.folder / "gone.zip", expect=11).document["error"] == "not-found.file"
     assert desk.watch(desk.bundle) == []
+
+
+def test_emergency_is_approved_on_the_approvers_own_machine(desk):
+    persons = {**vendor.PERSONS, "ada": [key_document(desk.ada.public, Purpose.APPROVER, roles=["duty"])]}
+    rule = {"role": "duty", "max_hours": 24, "threshold": 1}
+    against = vendor.trust(vendor.policy_document(persons, emergency=rule), customer="c-1")
+    desk.trust.write_bytes(against.data)
+    line = ("bundle", "approve", desk.bundle, "--key", "ada", "--trust", desk.trust, "--yes", "--json")
+    assert desk.run(*line, "--emergency", 12, expect=2).document["error"] == "usage.options"
+    late = desk.run(*line, "--emergency", 48, "--scope", "c-1", expect=21)
+    assert late.document["error"] == "approval.emergency-hours"
+    assert desk.run(*line, "--emergency", 12, "--scope", "c-1").document["emergency"] == 12
+    [found] = desk.watch(desk.bundle)
+    assert "for c-1, as an emergency for 12 hours" in found["what"]
+    read = signing.read_bundle(desk.bundle)
+    assert verify(read.manifest.data, signing.read_sidecars(desk.bundle), against, NOW).emergency == 12
