@@ -235,6 +235,7 @@ class RefusedError(PatchlineError):
         "channel-replaced": "A published revision stays what it is; publish the next revision.",
         "channel-full": "Ask the root's holders for new targets with another list, or withdraw what was recalled.",
         "plan-changed": "Make a new plan, and look at what is different.",
+        "no-customer": "Make a hotfix for each customer, or edit whom the two are for.",
         "unknown-person": "Add the person first: patchline person add ID --name NAME; or act as another with --as.",
         "disabled-person": "Somebody else must do it.",
         "person-exists": "Choose another id; or give --role alone to add roles to this person.",
@@ -354,6 +355,10 @@ class BuildError(PatchlineError):
     hints: ClassVar[dict[str, str]] = {
         "artefact-mixed": "Give one folder, or files alone.",
         "artefact-twice": "Put them into folders, and give the folder above.",
+        "merge-base": "Give the folder of the baseline, as it was released.",
+        "merge-conflict": "Merge both on a branch from the baseline and give it with --head; folders, build the merged one.",
+        "merge-pair": "Two one-offs of one baseline and one kind of source are merged; others are built as a cumulative.",
+        "merge-texts": "Say in a recipe what holds for the merged one, and give it with --recipe.",
         "no-commit": "Add the baseline by its tag, or build the hotfix from folders.",
         "base-moved": "A release gets a new tag; find out who moved this one, or name the base by its full commit id.",
         "contributors": "Name at least one person with --contributor, as in the people file.",

@@ -68,21 +68,22 @@ def same_content(base: IO[bytes], head: IO[bytes]) -> bool:
 
 def _same(base: IO[bytes], head: IO[bytes], depth: int) -> bool:
     with zipfile.ZipFile(base) as old, zipfile.ZipFile(head) as new:
-        before, after = _members(old), _members(new)
+        before, after = members_of(old), members_of(new)
         if before is None or after is None or before.keys() != after.keys():
             return False
-        if _lead(base, before) != _lead(head, after):
+        if lead_of(base, before) != lead_of(head, after):
             return False
         return all(_same_member(old, before[name], new, after[name], depth) for name in before)
 
 
-def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo] | None:
+def members_of(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo] | None:
+    """Return the members by name; None when one is encrypted or there twice."""
     found = {member.filename: member for member in archive.infolist()}
     encrypted = any(member.flag_bits & 1 for member in found.values())
     return None if encrypted or len(found) != len(archive.infolist()) else found
 
 
-def _lead(file: IO[bytes], members: dict[str, zipfile.ZipInfo]) -> bytes | None:
+def lead_of(file: IO[bytes], members: dict[str, zipfile.ZipInfo]) -> bytes | None:
     """Return what stands before the first member: the start script of an executable archive."""
     size = min((member.header_offset for member in members.values()), default=0)
     if size > _STAMPED:
@@ -96,10 +97,10 @@ def _same_member(
 ) -> bool:
     if (before.compress_type, before.external_attr) != (after.compress_type, after.external_attr):
         return False
-    stampless = _stampless(before.filename)
+    strip = stampless(before.filename)
     small = max(before.file_size, after.file_size) <= _STAMPED
-    if stampless and small:
-        return stampless(old.read(before)) == stampless(new.read(after))
+    if strip and small:
+        return strip(old.read(before)) == strip(new.read(after))
     if before.file_size == after.file_size and before.CRC == after.CRC and _same_bytes(old, before, new, after):
         return True
     nested = is_archive(before.filename.encode("utf-8", "surrogatepass"))
@@ -121,7 +122,7 @@ def _same_bytes(old: zipfile.ZipFile, before: zipfile.ZipInfo, new: zipfile.ZipF
 # Build stamps
 
 
-def _stampless(name: str) -> Callable[[bytes], object] | None:
+def stampless(name: str) -> Callable[[bytes], object] | None:
     """Return what takes the build stamps out of a member, or None when a member of this name has none."""
     for pattern, strip in _STRIPPERS:
         if pattern.fullmatch(name):

@@ -22,6 +22,7 @@ _COMMANDS = {
     "show": Lazy(f"{_HERE}.hotfix_look", "show", "Show how it stands, and why it is not publishable."),
     "list": Lazy(f"{_HERE}.hotfix_look", "list_command", "List hotfixes, page by page."),
     "carry": Lazy(f"{_HERE}.hotfix_many", "carry_command", "Carry one fix to many baselines."),
+    "merge": Lazy(f"{_HERE}.hotfix_many", "merge_command", "Make one hotfix of two that collide."),
     "simulate": Lazy(f"{_HERE}.hotfix_look", "simulate", "Try it on virtual sites with what is published."),
     "register": Lazy(f"{_HERE}.hotfix_make", "register", "Register hotfixes that were shipped before Patchline."),
 }

@@ -1,4 +1,4 @@
-"""`patchline hotfix carry`: one fix for many baselines."""
+"""`patchline hotfix carry|merge`: one fix for many baselines, and one hotfix from two."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 from patchline.patches import identifiers
 from patchline.patches.errors import BuildError, UsageError
 from patchline.patches.manifest import SEVERITIES
-from patchline.patches.terminal import example, json_option, report
+from patchline.patches.terminal import example, json_option, note, report
+from patchline.releaser import merging
 from patchline.releaser.campaigns import Fix, Source, carry, go_on, show, the_campaign
 from patchline.releaser.catalogue import list_baselines, the_product
-from patchline.releaser.commands.bundle_build import Pair
+from patchline.releaser.commands.bundle_build import Pair, built_document, built_text
 from patchline.releaser.commands.campaign import campaign_document, campaign_text
 from patchline.releaser.commands.options import clock, register_options, the_person, the_register
 from patchline.releaser.issues import UNSOLVED, show_issue
@@ -62,6 +63,8 @@ def carry_command(commits: tuple[str, ...], campaign: str | None, out: Path, **g
     )
     authored = read_recipe(given["recipe_file"]) if given["recipe_file"] else Authored()
     person = the_person()
+    if source.people is None:
+        note("warning: without --people nobody is known by name, so no author can be kept from approving")
     with the_register() as register:
         if campaign is not None:
             _check_alone(commits, given)
@@ -127,3 +130,46 @@ def _where(session: Session, given: dict[str, Any]) -> tuple[str, list[str], dic
     if given["everywhere"]:
         return given["product"], [one.label for one in list_baselines(session, given["product"]) if one.tag], {}
     return given["product"], list(given["labels"]), {}
+
+
+@click.command(
+    "merge",
+    epilog=example(
+        "patchline hotfix merge HF-2026-0007 HF-2026-0009 --people people.toml --out bundles",
+        "patchline hotfix merge HF-2026-0007 HF-2026-0009 --base-dir released --out bundles",
+    ),
+)
+@click.argument("one", metavar="A")
+@click.argument("other", metavar="B")
+@click.option("--head", metavar="REF", help="A branch from the baseline on which somebody merged both.")
+@click.option("--base-dir", type=FILE, metavar="DIR", help="For hotfixes from folders: the baseline as released.")
+@click.option("--title", help="By default those of both.")
+@click.option("--recipe", "recipe_file", type=FILE, help="What people wrote, in place of what they wrote about both.")
+@click.option("--people", type=FILE, help="Who is behind which e-mail address.")
+@click.option("--repo", type=FILE, help="The git repository; by default the product's.")
+@click.option("--allow", type=Pair("PATH=REASON"), multiple=True, help="A finding of the scan that may pass; several.")
+@click.option("--out", type=FILE, required=True, metavar="DIR", help="Folder for the bundle, to be signed there.")
+@register_options
+@json_option
+def merge_command(one: str, other: str, out: Path, **given: Any) -> None:
+    """Make one hotfix of two that collide at a site: it goes onto the baseline and onto either of them."""
+    if not out.is_dir():
+        raise BuildError("folder", f"{out} is not a folder")
+    pair = merging.Pair(
+        one=one,
+        other=other,
+        out=out,
+        repository=given["repo"],
+        head=given["head"],
+        base_folder=given["base_dir"],
+        people=read_people(given["people"]) if given["people"] else None,
+        recipe=read_recipe(given["recipe_file"]) if given["recipe_file"] else None,
+        title=given["title"],
+        allow=dict(given["allow"]),
+    )
+    person = the_person()
+    with the_register() as register:
+        built = merging.merge(register, pair, person, clock)
+    for warning in built.warnings:
+        note(f"warning: {warning}")
+    report(built_document(built), built_text(built))
