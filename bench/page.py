@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.figures import Figure, table
 
 _PROGRAMS = (["git", "--version"], ["rsync", "--version"], ["openssl", "version"], ["gzip", "--version"])
-_LIBRARIES = ("gitpython", "zlib-ng", "cryptography")
+_LIBRARIES = ("gitpython", "zlib-ng", "cryptography", "tuf")
 
 
 def facts(now: datetime, extent: str) -> dict[str, str]:
@@ -47,6 +47,8 @@ _FOOT = """
 - B2: `git archive --format=zip` packs the new side alone, without digests; scan and simulation are printed apart.
 - A1: `rsync -a -I --backup --fsync` of the same files; ours verifies signatures and digests, keeps a journal, a ledger
   and the earlier contents, and checks every file afterwards.
+- C1 to C3: python-tuf bare neither checks what it publishes on top of, nor locks, nor makes anything durable; as a
+  client it keeps no memory of its own. Both read a folder.
 - Growth: the exponent between two sizes; 1 follows the size, 0 does not grow.
 - Memory: peak of the largest process.
 """

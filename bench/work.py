@@ -8,6 +8,7 @@ from pathlib import Path
 
 import git
 
+from bench import channel_work
 from patchline.patches.site import area
 from patchline.releaser.git_store import GitStore
 from patchline.releaser.sources import material_of_commits
@@ -50,4 +51,5 @@ WORK: dict[str, Callable[..., None]] = {
     "hash-file": hash_file,
     "read-changes": read_changes,
     "gitpython-changes": gitpython_changes,
+    **channel_work.WORK,
 }

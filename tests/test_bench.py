@@ -24,7 +24,21 @@ def test_every_benchmark_runs_on_tiny_input(tmp_path):
     run("bench", "--tiny", "--results", tmp_path)
     [result] = tmp_path.glob("*-tiny.json")
     figures = json.loads(result.read_text())["figures"]
-    assert {figure["number"] for figure in figures} == {"B1", "B2", "B3", "B4", "B5", "V1", "V2", "A1", "A2", "A3"}
+    assert {figure["number"] for figure in figures} == {
+        "B1",
+        "B2",
+        "B3",
+        "B4",
+        "B5",
+        "V1",
+        "V2",
+        "A1",
+        "A2",
+        "A3",
+        "C1",
+        "C2",
+        "C3",
+    }
     assert all(figure["value"] > 0 for figure in figures if figure["unit"] == "x")
 
 
