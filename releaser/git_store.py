@@ -378,9 +378,7 @@ class GitStore:
         return self._run(command, own=False)
 
     def _check_release(self) -> None:
-        found = _RELEASE.match(self.git_release)
-        if found is not None and (int(found[1]), int(found[2])) < _OLDEST:
-            raise GitError("too-old", f"git is {self.git_release}")
+        _check_release(self.git_release)
 
     def _prepare(self) -> None:
         """Write the few files that make a folder a bare repository."""
@@ -523,3 +521,23 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     except BrokenPipeError:
         pass
     process.wait()
+
+
+def check_git() -> None:
+    """Refuse a machine without git, or with one that is too old; needs no repository.
+
+    Raises:
+        GitError: so it is.
+    """
+    command = ["git", "version"]
+    try:
+        said = subprocess.run(command, capture_output=True, check=False, env=environment(foreign=False)).stdout  # noqa: S603
+    except FileNotFoundError:
+        raise GitError("no-git", "git is not installed") from None
+    _check_release(said.decode("ascii", "replace").removeprefix("git version ").strip())
+
+
+def _check_release(release: str) -> None:
+    found = _RELEASE.match(release)
+    if found is not None and (int(found[1]), int(found[2])) < _OLDEST:
+        raise GitError("too-old", f"git is {release}")

@@ -9,6 +9,9 @@ _EXTRA = ("alembic", "flask", "git", "hvac", "obstore", "psycopg", "pydantic_set
 _COMMANDS = {
     "try": Lazy("patchline.releaser.commands.try_", "try_", "Take a repository of yours through everything, once."),
     "init": Lazy("patchline.releaser.commands.init", "init", "Make the home of a vendor's register."),
+    "doctor": Lazy(
+        "patchline.releaser.commands.doctor", "doctor", "Look for what is missing, unsafe or about to expire."
+    ),
     "person": Lazy("patchline.releaser.commands.person", "person", "Say who acts in the register, and as what."),
     "backup": Lazy("patchline.releaser.commands.backup", "backup", "Save everything as it is, while it runs."),
     "restore": Lazy("patchline.releaser.commands.backup", "restore", "Make a home again from a backup."),

@@ -1,0 +1,290 @@
+"""What is wrong or about to be wrong with a home: expiries, keys, rights, missing parts. Looks only; changes nothing.
+
+Each look is a function that yields findings; what one of them cannot read is a finding too and hides no other.
+"""
+
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+
+from sqlalchemy import select
+
+from patchline.patches import channel, documents
+from patchline.patches.channel import HOTFIXES, SNAPSHOT, STATUS, TARGETS, TIMESTAMP
+from patchline.patches.errors import PatchlineError
+from patchline.patches.policy import Policy
+from patchline.patches.wording import counted, readable_size
+from patchline.releaser import audit, doctor_keys, founding, restoring
+from patchline.releaser.doctor_keys import Finding
+from patchline.releaser.git_store import check_git
+from patchline.releaser.policies import newest_policy
+from patchline.releaser.published import Published, read_published
+from patchline.releaser.register import Register
+from patchline.releaser.settings import FILE
+from patchline.releaser.states import OFFERED
+from patchline.releaser.stores import Store
+from patchline.releaser.tables.catalogue import Product
+from patchline.releaser.tables.hotfixes import Revision
+from patchline.releaser.trust_files import PolicyFile
+
+WARNING_TIMES: Mapping[str, timedelta] = {
+    "root": timedelta(days=120),
+    "kit-root": timedelta(days=120),
+    TARGETS: timedelta(days=60),
+    HOTFIXES: timedelta(days=120),
+    STATUS: timedelta(days=120),
+    SNAPSHOT: timedelta(days=10),
+    TIMESTAMP: timedelta(days=3),
+}
+"""How long before it expires something is a finding: offline keys take weeks to meet, the timer comes daily."""
+_OFFLINE = ("root", "kit-root", TARGETS)
+_FREE = 1 << 30
+
+
+@dataclass(frozen=True)
+class Health:
+    """What the doctor has seen.
+
+    Attributes:
+        findings: what is to be mended.
+        expiries: when each part of the channel expires.
+        losses: what losing each key would mean, in words.
+    """
+
+    findings: tuple[Finding, ...]
+    expiries: Mapping[str, datetime]
+    losses: tuple[str, ...]
+
+
+class Patient:
+    """A home being looked at; what several looks need is read once."""
+
+    def __init__(self, register: Register) -> None:
+        self.register = register
+
+    @cached_property
+    def published(self) -> Published:
+        """The channel as it is published."""
+        return read_published(Store.at(self.register.channel))
+
+    @cached_property
+    def schema_is_right(self) -> bool:
+        """Tell whether the database can be asked."""
+        try:
+            self.register.database.check_schema()
+        except PatchlineError:
+            return False
+        return True
+
+    @cached_property
+    def policies(self) -> dict[str, Policy | None]:
+        """The newest policy of each product."""
+        found: dict[str, Policy | None] = {}
+        with self.register.read() as session:
+            for product in session.scalars(select(Product.id).order_by(Product.id)):
+                newest = newest_policy(session, product)
+                document = documents.decode(newest.envelope, what="policy") if newest else None
+                found[product] = PolicyFile.read(document).policy if document else None
+        return found
+
+
+def examine(register: Register, now: datetime) -> Health:
+    """Look at everything."""
+    patient = Patient(register)
+    looks: tuple[Callable[[Patient, datetime], Iterator[Finding]], ...] = (
+        _unfinished,
+        _rights,
+        _places,
+        _database,
+        _audit,
+        _keys,
+        _channel,
+        _expiries,
+        _policies,
+        _bundles,
+        _space,
+        _programs,
+    )
+    findings = tuple(finding for look in looks for finding in _safely(look, patient, now))
+    try:
+        expiries = patient.published.expiries
+        losses = tuple(doctor_keys.losses(patient.published, list(_known(patient))))
+    except PatchlineError:
+        expiries, losses = {}, ()
+    return Health(findings, expiries, losses)
+
+
+def _safely(
+    look: Callable[[Patient, datetime], Iterator[Finding]], patient: Patient, now: datetime
+) -> Iterator[Finding]:
+    try:
+        yield from look(patient, now)
+    except PatchlineError as error:
+        yield Finding(error.code, error.message, error.hint)
+
+
+def _known(patient: Patient) -> Iterator[Policy]:
+    if patient.schema_is_right:
+        yield from (policy for policy in patient.policies.values() if policy is not None)
+
+
+# The looks
+
+
+def _unfinished(patient: Patient, now: datetime) -> Iterator[Finding]:
+    home = patient.register.home
+    for marker, command in ((founding.MARKER, "patchline init"), (restoring.MARKER, "patchline restore")):
+        if (home / marker).exists():
+            yield Finding("unfinished", f"{command} was broken off in {home}", f"Run {command} again, as before.")
+    if patient.register.settings.trial:
+        yield Finding(
+            "trial",
+            "this home is for trying out: all its keys lie in one place",
+            "Make a real one with patchline init, and ship nothing from this one.",
+        )
+
+
+def _rights(patient: Patient, now: datetime) -> Iterator[Finding]:
+    home, database = patient.register.home, patient.register.database.file
+    private = [home, home / FILE, *(home / "keys").rglob("*.key"), *([database] if database else [])]
+    closed = not home.stat().st_mode & 0o077
+    for path in private:
+        status = path.lstat() if os.path.lexists(path) else None
+        if status is None:
+            continue
+        open_to = status.st_mode & (0o077 if path.suffix in (".key", ".toml") or path == home else 0o007)
+        if open_to and (path == home or path.suffix == ".key" or not closed):
+            yield Finding("rights", f"others may use {path} ({stat.filemode(status.st_mode)})", f"chmod go-rwx {path}")
+        if status.st_uid != home.stat().st_uid:
+            yield Finding("owner", f"{path} does not belong to who owns {home}", "Change its owner with chown.")
+
+
+def _places(patient: Patient, now: datetime) -> Iterator[Finding]:
+    """What is served must hold nothing that is not meant for everybody."""
+    register = patient.register
+    served = None if "://" in register.channel else Path(register.channel).resolve()
+    inside = [
+        ("the home", register.home),
+        *([("bundles", Path(register.bundles))] if "://" not in register.bundles else []),
+    ]
+    for what, path in inside:
+        if served is not None and path.resolve().is_relative_to(served):
+            yield Finding(
+                "served", f"{what} lies in {served}, which is served to everybody", "Publish to a folder of its own."
+            )
+
+
+def _database(patient: Patient, now: datetime) -> Iterator[Finding]:
+    patient.register.database.check_schema()
+    yield from ()
+
+
+def _audit(patient: Patient, now: datetime) -> Iterator[Finding]:
+    if not patient.schema_is_right:
+        return
+    with patient.register.read() as session:
+        waiting, count, told = audit.waiting(session), audit.head(session)[0], audit.told(session)
+    if waiting:
+        what = f"{counted(waiting, 'audit event')} not in the chain yet"
+        yield Finding("unchained", what, "The next change takes them in; if they stay, look for who keeps writing.")
+    if count and not told and patient.published.delegations:
+        yield Finding(
+            "checkpoint", "the audit chain was never told outside", "Let a timer run patchline channel renew daily."
+        )
+
+
+def _keys(patient: Patient, now: datetime) -> Iterator[Finding]:
+    yield from doctor_keys.missing(patient.register.home)
+    if not patient.register.settings.trial:
+        yield from doctor_keys.foreign(patient.register.home, patient.published, list(_known(patient)))
+    yield from doctor_keys.unnamed(patient.register.home, patient.published)
+
+
+def _channel(patient: Patient, now: datetime) -> Iterator[Finding]:
+    published = patient.published
+    if published.delegations is None:
+        yield Finding(
+            "no-channel", "the channel has no root and no targets yet", "Do the ceremony: patchline channel root."
+        )
+        return
+    if published.rotating:
+        yield Finding("rotation", "a new root was taken in only half", "Run patchline channel root again.")
+    if not published.kit_roots:
+        yield Finding("kit-root", "there is no root for kits", "Make one: patchline trust root --kit.")
+    if patient.schema_is_right:
+        for product, policy in patient.policies.items():
+            if policy is not None and channel.policy_target(product) not in published.targets:
+                what = f"the channel lacks the policy of {product}"
+                yield Finding("unpublished", what, "Run patchline channel renew.")
+
+
+def _expiries(patient: Patient, now: datetime) -> Iterator[Finding]:
+    for role, expires in sorted(patient.published.expiries.items()):
+        left = expires - now
+        if left > WARNING_TIMES[role]:
+            continue
+        when = (
+            f"expired {counted(-left.days, 'day')} ago"
+            if left < timedelta()
+            else f"expires in {counted(left.days, 'day')}"
+        )
+        hint = "Let a timer run patchline channel renew daily."
+        if role in _OFFLINE:
+            hint = (
+                "Its holders must sign a new one: patchline trust root or trust targets, --previous, then channel root."
+            )
+        yield Finding("expiry", f"{role} {when}, on {expires:%Y-%m-%d}", hint)
+
+
+def _policies(patient: Patient, now: datetime) -> Iterator[Finding]:
+    if not patient.schema_is_right:
+        return
+    for product, policy in patient.policies.items():
+        if policy is None:
+            hint = f"Make and sign one, then: patchline product policy {product} FILE"
+            yield Finding("no-policy", f"product {product} has no policy, so nothing of it can be approved", hint)
+        else:
+            yield from doctor_keys.thin(policy)
+
+
+def _bundles(patient: Patient, now: datetime) -> Iterator[Finding]:
+    """Every bundle that is offered is there; where that costs no requests."""
+    register = patient.register
+    if not patient.schema_is_right or "://" in register.bundles:
+        return
+    store = Store.at(register.bundles)
+    query = select(Revision.hotfix, Revision.number, Revision.container_sha256, Revision.size)
+    with register.read() as session:
+        rows = session.execute(query.where(Revision.state.in_(OFFERED), Revision.container_sha256.is_not(None))).all()
+    for row in rows:
+        if store.size(f"{row.container_sha256[:2]}/{row.container_sha256}.hotfix") != row.size:
+            what = f"the bundle of {row.hotfix}-r{row.number} is missing or has another size"
+            yield Finding("bundle", what, "Take it from the channel or a backup, and put it back.")
+
+
+def _space(patient: Patient, now: datetime) -> Iterator[Finding]:
+    register = patient.register
+    named = [str(register.home), *(place for place in (register.bundles, register.channel) if "://" not in place)]
+    seen = set()
+    for path in (Path(place) for place in named):
+        if not path.exists() or path.stat().st_dev in seen:
+            continue
+        seen.add(path.stat().st_dev)
+        free = shutil.disk_usage(path).free
+        if free < _FREE:
+            yield Finding("space", f"{path} has only {readable_size(free)} left", "Free some space.")
+
+
+def _programs(patient: Patient, now: datetime) -> Iterator[Finding]:
+    try:
+        check_git()
+    except PatchlineError as error:
+        yield Finding("git", error.message, error.hint)
+    if shutil.which("openssl") is None:
+        what = "openssl is not installed, so nobody here can try what customers check with it"
+        yield Finding("openssl", what, "Install openssl.")
