@@ -28,8 +28,9 @@ from patchline.patches.policy import Policy
 from patchline.patches.recall_list import RecallList
 from patchline.patches.root import Root
 from patchline.patches.site.known import Known, Listed
-from patchline.patches.site.metadata import Reading, Target, Tree, read_tree
+from patchline.patches.site.metadata import Reading, read_tree
 from patchline.patches.site.sources import Source
+from patchline.patches.site.tree import Target, Tree
 from patchline.patches.statements import time_text
 from patchline.patches.trust import Trust, check_policy
 from patchline.patches.wording import counted

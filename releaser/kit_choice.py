@@ -20,10 +20,9 @@ from patchline.patches.recall_list import RecallList
 from patchline.patches.recalls import KnownRecalls
 from patchline.patches.root import Root
 from patchline.patches.site.known import Known
-from patchline.patches.site.looking import Look
-from patchline.patches.site.metadata import Target, Tree
 from patchline.patches.site.offers import Circumstances, Offer, Standing, examine
 from patchline.patches.site.sources import missing
+from patchline.patches.site.tree import Look, Target, Tree
 from patchline.patches.site.view import View
 from patchline.patches.trust import Trust, trust_document
 from patchline.releaser.published import ListedTarget, Published

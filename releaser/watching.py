@@ -24,8 +24,9 @@ from patchline.patches.recall_statements import RECALL_TYPE, REINSTATEMENT_TYPE,
 from patchline.patches.release_zip import APPROVALS, BUNDLE_ENDING, PROVENANCE, ReleaseZip, is_zip
 from patchline.patches.root import Root
 from patchline.patches.site.known import Known
-from patchline.patches.site.metadata import Reading, Target, read_tree
+from patchline.patches.site.metadata import Reading, read_tree
 from patchline.patches.site.sources import Source, opened_source
+from patchline.patches.site.tree import Target
 from patchline.patches.statements import APPROVAL_TYPE, Approval, statement_type
 from patchline.patches.wording import counted
 from patchline.releaser.bundle_files import sidecar_path

@@ -15,8 +15,8 @@ from patchline.patches.errors import ChannelError, InstallationError, SourceErro
 from patchline.patches.progress import Advance
 from patchline.patches.site import space
 from patchline.patches.site.area import hash_file
-from patchline.patches.site.metadata import Target
 from patchline.patches.site.state import Site
+from patchline.patches.site.tree import Target
 from patchline.patches.site.view import make_folder
 from patchline.patches.wording import readable_size
 

@@ -18,11 +18,12 @@ from patchline.patches.progress import Advance, progress
 from patchline.patches.site.accepting import circumstances
 from patchline.patches.site.downloads import Downloads, Ranges
 from patchline.patches.site.emergencies import ratify
-from patchline.patches.site.looking import Look, look_at
+from patchline.patches.site.looking import look_at
 from patchline.patches.site.newer_client import NewerClient, newer_client
 from patchline.patches.site.offers import GONE_OFF, Offer, Standing, check_bytes, examine
 from patchline.patches.site.sources import Source
 from patchline.patches.site.state import Site, locked
+from patchline.patches.site.tree import Look
 from patchline.patches.site.view import FOLDER, View, check_clock, make_folder, trust_row
 
 CACHE = f"{FOLDER}/tuf"

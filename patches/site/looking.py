@@ -3,43 +3,21 @@
 A look changes nothing; what it found becomes what the site believes by `View.keep`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from patchline.patches import channel, documents
 from patchline.patches.audit_chain import CHECKPOINT_LIMIT, Checkpoint
-from patchline.patches.channel import HOTFIXES
 from patchline.patches.errors import ChannelError, TrustError
 from patchline.patches.limits import LIMITS
 from patchline.patches.recall_list import RecallList
 from patchline.patches.recalls import KnownRecalls
 from patchline.patches.site.known import Known
-from patchline.patches.site.metadata import Reading, Target, Tree, read_tree
+from patchline.patches.site.metadata import Reading, read_tree
 from patchline.patches.site.sources import Source
+from patchline.patches.site.tree import Look, Tree, read_target
 from patchline.patches.site.view import View
 from patchline.patches.trust import Trust
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a look at a source found.
-
-    Attributes:
-        view: what the site believes after it.
-        warnings: what a person should know although nothing is refused.
-    """
-
-    source: Source
-    tree: Tree
-    view: View
-    warnings: tuple[str, ...]
-
-    def releases(self) -> Mapping[str, Target]:
-        """Return the published revisions of the product that are listed, by their targets' names."""
-        start = f"{HOTFIXES}/{self.view.trust.product}/"
-        return {name: target for name, target in self.tree.targets.items() if name.startswith(start)}
 
 
 def look_at(source: Source, view: View, cache: Path, now: datetime, stale_until: datetime | None = None) -> Look:
@@ -117,21 +95,3 @@ class _Status:
         if warning:
             self._warnings.append(warning)
         return seen
-
-
-def read_target(source: Source, target: Target, limit: int) -> bytes:
-    """Return a small target.
-
-    Raises:
-        ChannelError: it is not what the metadata lists.
-        SourceError: it cannot be read, or is too large.
-    """
-    data = source.read(target.file, min(limit, target.size))
-    if len(data) != target.size or documents.digest(data) != target.sha256:
-        raise ChannelError("target", f"{target.name} is not the {target.size} bytes that the metadata lists")
-    return data
-
-
-def with_known(look: Look, seen: Known) -> Look:
-    """Return the look with something more that the site knows after it."""
-    return replace(look, view=replace(look.view, known=seen))

@@ -34,6 +34,7 @@ from patchline.patches.root import Root
 from patchline.patches.site.known import Known, Version
 from patchline.patches.site.roots import kit_root, newer_roots, signed_for_kits
 from patchline.patches.site.sources import Source
+from patchline.patches.site.tree import Target, Tree
 from patchline.patches.statements import time_text
 from patchline.patches.wording import counted
 
@@ -41,46 +42,6 @@ _ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
 _SHARED = (TARGETS, HOTFIXES, STATUS)
 """Roles whose metadata is the same in the channel and in its kits."""
 _FOLDER = "metadata/"
-
-
-@dataclass(frozen=True)
-class Target:
-    """A target that the metadata lists."""
-
-    name: str
-    sha256: str
-    size: int
-
-    @property
-    def file(self) -> str:
-        """Where it lies below the channel or kit."""
-        return channel.target_file(self.name, self.sha256)
-
-
-@dataclass(frozen=True)
-class Tree:
-    """The verified metadata of a channel or kit.
-
-    Attributes:
-        kit: it is a kit.
-        roots: roots of the channel that follow the one the site knew.
-        versions: of each role, as `Known` takes them.
-        expiries: when each role expires.
-        targets: everything listed, by name.
-        warnings: what has expired and was accepted.
-    """
-
-    kit: bool
-    roots: tuple[Root, ...]
-    versions: Mapping[str, Version]
-    expiries: Mapping[str, datetime]
-    targets: Mapping[str, Target]
-    warnings: tuple[str, ...]
-
-    @property
-    def expires(self) -> tuple[datetime, str]:
-        """When the first role expires, and which it is."""
-        return min((expires, role) for role, expires in self.expiries.items())
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from patchline.patches import channel, documents
 from patchline.patches.errors import ManifestError, PatchlineError, SourceError
 from patchline.patches.release import check_client
 from patchline.patches.release_zip import CLIENT_FILES
-from patchline.patches.site.looking import Look, read_target
+from patchline.patches.site.tree import Look, read_target
 
 _VERSION = re.compile(rb"^Version: ([0-9][0-9A-Za-z.+-]{0,60})$", re.MULTILINE)
 _LIMITS = tuple(CLIENT_FILES.values())

@@ -21,11 +21,11 @@ from patchline.patches.files import open_regular, read_file
 from patchline.patches.limits import LIMITS
 from patchline.patches.progress import WatchedStream, watch
 from patchline.patches.release_zip import APPROVALS, PROVENANCE, ReleaseZip, is_zip
-from patchline.patches.site.looking import Look, look_at
 from patchline.patches.site.newer_client import hint_at
 from patchline.patches.site.offers import Circumstances, Offer, Standing, check_bytes, examine
 from patchline.patches.site.roots import is_kit
 from patchline.patches.site.sources import Folder, KitZip, Source
+from patchline.patches.site.tree import Look
 from patchline.patches.site.view import View
 from patchline.patches.verify import Sidecars, VerifiedManifest, verify
 
@@ -144,6 +144,9 @@ def _kit(path: Path) -> Source | None:
 
 def _take_in(handed: Handed, source: Source, site: Circumstances, stack: ExitStack) -> None:
     """Take a kit in, and open those of its releases that are for the site."""
+    # Only here: what reads a bundle needs no python-tuf.
+    from patchline.patches.site.looking import look_at
+
     with tempfile.TemporaryDirectory() as cache:
         look = look_at(source, handed.view, Path(cache), site.now, site.stale_until)
     offers, look = examine(look, site)

@@ -29,9 +29,8 @@ from patchline.patches.progress import Advance, Readable, progress
 from patchline.patches.release_zip import APPROVALS, PROVENANCE, ReleaseZip
 from patchline.patches.site.emergencies import Emergencies, hours_of
 from patchline.patches.site.known import Listed
-from patchline.patches.site.looking import Look, with_known
-from patchline.patches.site.metadata import Target
 from patchline.patches.site.survey import PLATFORMS
+from patchline.patches.site.tree import Look, Target, with_known
 from patchline.patches.verify import Sidecars, VerifiedManifest, verify
 
 _CHUNK = 1 << 20

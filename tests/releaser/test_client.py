@@ -1,9 +1,11 @@
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 import zipfile
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
@@ -11,6 +13,8 @@ import pytest
 
 from patchline.patches.errors import BuildError
 from patchline.releaser import client
+from tests.channel_worlds import Shop
+from tests.servers import serving
 
 # Every Python that pyenv or the system has, new enough or too old; this one at least.
 PLACES = (Path("/usr/bin").glob("python3.1[1-9]"), Path.home().glob(".pyenv/versions/3.1[1-9]*/bin/python3"))
@@ -110,3 +114,26 @@ def test_missing_library_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(client, "LIBRARIES", ("no-such-library",))
     with pytest.raises(BuildError, match="no-such-library is not installed"):
         client.write_client(tmp_path / "client.pyz")
+
+
+def test_what_reads_a_bundle_loads_no_network_client(made):
+    script = (
+        f"import sys; sys.path.insert(0, {str(made)!r})\n"
+        "for name in ('look', 'verify', 'change'): __import__('patchline.patches.site.command_' + name)\n"
+        "assert not {'urllib3', 'tuf.ngclient', 'http.client'} & set(sys.modules)\n"
+    )
+    started(sys.executable, "-c", script)
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_it_fetches_from_a_web_server_and_a_kit_without_any_installed_package(made, python, tmp_path):
+    shop = Shop(tmp_path, now=datetime.now(UTC).replace(microsecond=0))
+    shop.publish(shop.hotfix())
+    where = ("--root", shop.world.root, "--state", shop.world.state)
+    with serving(shop.channel.folder) as server:
+        found = json.loads(started(python, made, "fetch", "--from", server.url, *where, "--json").stdout)
+    assert [offer["standing"] for offer in found["offers"]] == ["new"]
+    kit = shop.channel.kit(tmp_path / "kit")
+    for command in (["fetch", "--from", kit], ["plan", kit], ["apply", kit]):
+        started(python, "-W", "error", made, *command, *where)
+    assert shop.level() == "1.0+HF-2026-0001-r1"

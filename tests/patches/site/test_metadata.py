@@ -1,5 +1,7 @@
 """The channel's metadata: what a site refuses, each case of the corpus with an error of its own (100 to 108, 112 to 115)."""
 
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,8 +11,9 @@ from patchline.patches import channel, documents
 from patchline.patches.errors import PatchlineError
 from patchline.patches.root import Root
 from patchline.patches.site.known import Known
-from patchline.patches.site.metadata import Reading, Tree, read_tree
+from patchline.patches.site.metadata import Reading, read_tree
 from patchline.patches.site.sources import opened_source
+from patchline.patches.site.tree import Tree
 from patchline.releaser import ceremony
 from tests import vendor
 from tests.forged_channels import NOW, OFFLINE, ONLINE, Channel, later, make_root, make_targets, public, signed
@@ -431,3 +434,20 @@ def test_111_a_name_that_is_a_path_is_refused(client, vendors):
         vendors.files = {}
         vendors.commit(hotfixes_bytes=signed(role, "publisher"))
         assert client.refused(vendors.folder) == "channel.target-name"
+
+
+WITHOUT = """
+import sys
+sys.modules["cryptography"] = None
+import pytest
+from patchline.patches import backends
+assert backends.active().name == "pure"
+words = "forged or roots_that_follow or 106 or 114 or kit_is_read or new_keys or 100"
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "tests/patches/site/test_metadata.py", "-k", words]))
+"""
+
+
+def test_everything_is_judged_the_same_where_cryptography_cannot_be_imported():
+    root = Path(__file__).parents[3]
+    done = subprocess.run([sys.executable, "-c", WITHOUT], check=False, cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
