@@ -6,15 +6,19 @@ from hypothesis import strategies as st
 
 from patchline.patches import documents
 from patchline.patches.baselines import BaselineList, baseline_list
-from patchline.patches.envelopes import Envelope, read_sidecar
+from patchline.patches.enrolments import ENROLMENT_TYPE, Enrolment
+from patchline.patches.envelopes import Envelope, read_sidecar, sign
 from patchline.patches.errors import PatchlineError
 from patchline.patches.keys import Kind
 from patchline.patches.manifest import ABSENT
 from patchline.patches.policy import Policy
 from patchline.patches.provenance import Provenance
+from patchline.patches.recall_list import Entry, Held, RecallList
+from patchline.patches.recall_statements import Recall, Reinstatement, Revision
+from patchline.patches.recalls import KnownRecalls
 from patchline.patches.root import Root
 from patchline.patches.sealed import Cost, create_sealed, read_sealed
-from patchline.patches.statements import Approval
+from patchline.patches.statements import PAYLOAD_TYPE, Approval
 from patchline.patches.trust import Trust
 from tests import vendor
 from tests.vendor import approval, manifest, policy_document, provenance, trust
@@ -97,12 +101,13 @@ def test_no_root_ends_in_a_traceback(document):
 
 
 RULE = {"match": {"severity": ["low"], "scope": "all", "source": "git", "root": True}, "threshold": 2, "roles": []}
+EMERGENCY = {"role": "security", "max_hours": 24, "threshold": 1}
 STATUS = {"retired": ["0" * 64]}
 PERSONS = {**vendor.PERSONS, "ada": [vendor.policy_key("ada", status=STATUS), vendor.policy_key("ada-2")]}
 
 
 @MANY
-@given(changed(policy_document(PERSONS, [*vendor.RULES, RULE], recalls=["0" * 64])))
+@given(changed(policy_document(PERSONS, [*vendor.RULES, RULE], recalls=["0" * 64], emergency=EMERGENCY)))
 def test_no_policy_ends_in_a_traceback(document):
     read_or_refused(Policy.parse, encoded(document))
 
@@ -111,6 +116,64 @@ def test_no_policy_ends_in_a_traceback(document):
 @given(changed(json.loads(approval(MANIFEST, scope=frozenset(["c-1"])).payload)))
 def test_no_approval_ends_in_a_traceback(document):
     read_or_refused(lambda: Approval.parse(encoded(document), "x").check_for(MANIFEST))
+
+
+RECALL = Recall.make(MANIFEST, reason="why", now=vendor.NOW, replacement=manifest(revision=2))
+BACK = Reinstatement.make(MANIFEST, reason="why", recalls=frozenset([RECALL.digest]), now=vendor.NOW)
+
+
+def signed(statement):
+    return tuple(sign(statement.as_payload(), PAYLOAD_TYPE, vendor.signer(name)) for name in ("ben", "ed-cleo"))
+
+
+LISTED = RecallList.make(
+    "demo",
+    1,
+    vendor.NOW,
+    [Held(Revision.of(MANIFEST), "why")],
+    [Entry(Revision.of(MANIFEST), signed(RECALL), signed(BACK))],
+)
+
+
+@MANY
+@given(changed(json.loads(LISTED.data)))
+def test_no_recall_list_ends_in_a_traceback(document):
+    def taken():
+        known = KnownRecalls.first(RecallList.parse(encoded(document)), TRUST.policy)
+        known.state(MANIFEST, TRUST.policy)
+        known.check_fresh(TRUST.policy, vendor.NOW)
+        KnownRecalls.parse(known.as_payload())
+
+    read_or_refused(taken)
+
+
+@MANY
+@given(changed({"format": 1, "list": json.loads(LISTED.data), "proven": ["0" * 64]}))
+def test_nothing_that_is_known_of_recalls_ends_in_a_traceback(document):
+    read_or_refused(lambda: KnownRecalls.parse(encoded(document)).state(MANIFEST, TRUST.policy))
+
+
+@MANY
+@given(st.one_of(changed(json.loads(RECALL.as_payload())), changed(json.loads(BACK.as_payload()))))
+def test_no_recall_ends_in_a_traceback(document):
+    for kind in (Recall, Reinstatement):
+        read_or_refused(kind.parse, encoded(document), "x")
+
+
+@MANY
+@given(changed(json.loads(approval(MANIFEST, scope=frozenset(["c-1"]), emergency=12).payload)))
+def test_no_emergency_ends_in_a_traceback(document):
+    read_or_refused(lambda: Approval.parse(encoded(document), "x").check_for(MANIFEST))
+
+
+ENROLMENT = {"format": 1, "person": "ada", "key": vendor.signer("ada").public.to_pem(), "custody": "cli"}
+
+
+@MANY
+@given(changed(ENROLMENT))
+def test_no_enrolment_ends_in_a_traceback(document):
+    envelope = sign(encoded(document), ENROLMENT_TYPE, vendor.signer("ada"))
+    read_or_refused(Enrolment.read, envelope.as_document())
 
 
 @MANY
