@@ -892,6 +892,7 @@ class ChannelError(VerificationError):
         "no-roles": "Ask the vendor for the root of the channel: patchline-site trust FILE.",
         "wrong-tree": "Fetch from the channel's own address; a kit is given as its folder or zip.",
         "target": "Fetch it again; if it stays, somebody changed it: tell the vendor.",
+        "checkpoint": "Compare the audit chain with what was kept outside: patchline audit verify --checkpoint FILE.",
         "vanished": "Ask who publishes; a hotfix leaves the list only after a hold or recall.",
         "target-manifest": "Do not use it, and tell the vendor: it is published under another name than it has.",
         "not-listed": "Ask the vendor which channel is for this product.",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from patchline.patches import channel, documents
+from patchline.patches.audit_chain import Checkpoint
 from patchline.patches.channel import HOTFIXES, SNAPSHOT, STATUS, TARGETS, TIMESTAMP
 from patchline.patches.envelopes import Envelope
 from patchline.patches.errors import (
@@ -25,6 +26,7 @@ from patchline.patches.errors import (
 )
 from patchline.patches.fields import Fields
 from patchline.patches.policy import Policy
+from patchline.patches.progress import progress
 from patchline.patches.recall_list import RecallList
 from patchline.patches.root import Root
 from patchline.patches.site.known import Known, Listed
@@ -125,7 +127,9 @@ def look(source: Source, trust: Trust, watched: Watched | None, now: datetime, *
     hotfixes = {name: one for name, one in tree.targets.items() if name.startswith(f"{HOTFIXES}/")}
     known = before.known.with_versions(tree.versions)
     known = known.with_hotfixes({name: Listed(one.sha256, one.size) for name, one in hotfixes.items()})
+    known, told = _with_checkpoint(source, tree, known)
     findings = [
+        *told,
         *_expiry_findings(tree, now),
         *_status_findings(source, tree, trust, root, now),
         *_vanished(source, tree, before.known),
@@ -195,6 +199,18 @@ def _status(source: Source, tree: Tree, name: str) -> bytes | None:
     return data
 
 
+def _with_checkpoint(source: Source, tree: Tree, known: Known) -> tuple[Known, list[PatchlineError]]:
+    """Take the checkpoint of the vendor's audit chain; one that is not a longer chain's is told."""
+    try:
+        data = _status(source, tree, channel.CHECKPOINT)
+        if data is None:
+            return known, []
+        known, words = known.with_checkpoint(Checkpoint.parse(data))
+    except PatchlineError as error:
+        return known, [error]
+    return known, [] if words is None else [ChannelError("checkpoint", words)]
+
+
 def _vanished(source: Source, tree: Tree, known: Known) -> Iterator[PatchlineError]:
     """Look for hotfixes that are not listed any more and that no recall list names."""
     lists: dict[str, set[tuple[str, int]]] = {}
@@ -218,14 +234,14 @@ def _named(recalls: RecallList | None) -> set[tuple[str, int]]:
 def _missing_files(
     source: Source, listed: Mapping[str, Target], known: Mapping[str, Listed]
 ) -> Iterator[PatchlineError]:
-    for name, target in listed.items():
-        before = known.get(name)
-        if before is not None and before.sha256 == target.sha256:
-            continue
-        try:
-            with source.open(target.file, target.size) as stream:
-                # A web server is asked only when something is read.
-                stream.seek(target.size - 1)
-                stream.read(1)
-        except PatchlineError as error:
-            yield error
+    new = [one for name, one in listed.items() if name not in known or known[name].sha256 != one.sha256]
+    with progress("looking at files", len(new), unit="items") as advance:
+        for target in new:
+            advance(1)
+            try:
+                with source.open(target.file, target.size) as stream:
+                    # A web server is asked only when something is read.
+                    stream.seek(target.size - 1)
+                    stream.read(1)
+            except PatchlineError as error:
+                yield error

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -126,7 +127,7 @@ def test_file_that_is_gone_or_cut_is_told(channel, folder, trust):
     path = folder / channel.published().targets[name()].file
     data = path.read_bytes()
     path.write_bytes(data[:-1])
-    assert codes(looked(folder, trust)) == ["source.cut"]
+    assert codes(looked(folder, trust)) == ["channel.target"]
     path.unlink()
     seen = looked(folder, trust)
     assert codes(seen) == ["source.missing"]
@@ -147,6 +148,23 @@ def test_changed_status_document_is_told(channel, folder, trust):
     path = folder / channel.published().targets[form.policy_target("demo")].file
     path.write_bytes(path.read_bytes()[:-1] + b" ")
     assert codes(looked(folder, trust)) == ["channel.target"]
+
+
+def checkpoint(count, head="0"):
+    return documents.encode({"format": 1, "count": count, "head": head * 64, "time": "2026-11-22T12:00:00Z"})
+
+
+def test_shorter_or_other_audit_chain_is_told(channel, folder, trust):
+    with channel.changing(NOW) as edit:
+        edit.status(form.CHECKPOINT, checkpoint(5))
+    first = looked(folder, trust)
+    with channel.changing(NOW) as edit:
+        edit.status(form.CHECKPOINT, checkpoint(6))
+    second = looked(folder, trust, first.watched)
+    assert codes(first) == codes(second) == []
+    longer = replace(second.watched.known.checkpoint, count=9)
+    watched = replace(second.watched, known=replace(second.watched.known, checkpoint=longer))
+    assert codes(looked(folder, trust, watched)) == ["channel.checkpoint"]
 
 
 def test_policy_older_than_the_trust_file_is_told(folder, channel):
