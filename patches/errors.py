@@ -230,7 +230,7 @@ class RefusedError(PatchlineError):
         "channel-older": "Take the newest one; after a restored backup, raise its number above what was published.",
         "channel-fork": "Give the new one the next number.",
         "channel-product": "Publish it under its own product.",
-        "channel-client": "Sign the client that is to be published: patchline bundle release does the same for a bundle.",
+        "channel-client": "Sign the client with the release key of every product: patchline bundle release patchline-site.pyz.",
         "channel-vanish": "Hold or recall it first: patchline hotfix hold, patchline recall propose.",
         "channel-replaced": "A published revision stays what it is; publish the next revision.",
         "channel-full": "Ask the root's holders for new targets with another list, or withdraw what was recalled.",

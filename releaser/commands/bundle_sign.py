@@ -13,7 +13,7 @@ from patchline.patches.release_zip import RELEASE_LINE
 from patchline.patches.rules import MOST_HOURS
 from patchline.patches.terminal import confirm, example, json_option, note, report, yes_option
 from patchline.patches.wording import counted
-from patchline.releaser import signing
+from patchline.releaser import client_release, signing
 from patchline.releaser.bundle_files import BundleFile, read_bundle
 from patchline.releaser.own_signatures import open_own
 from patchline.releaser.people import People, read_people
@@ -143,8 +143,16 @@ def _require(reproduction: Reproduction, shown: BundleFile) -> None:
 @passphrase_option
 @json_option
 def release(file: Path, name: str, trust_file: Path) -> None:
-    """Count the approvals as a site would, then sign the file's digest for openssl."""
+    """Count the approvals as a site would, then sign the file's digest for openssl.
+
+    The client, patchline-site.pyz, has no approvals; it is only signed.
+    """
     trust = read_trust(trust_file)
+    if client_release.is_client(file):
+        digest = client_release.sign_client(file, open_own(name), trust.policy)
+        beside = f"{file}{RELEASE_LINE}"
+        report({"client": str(file), "sha256": digest, "release": beside}, f"{file} released: {beside}")
+        return
     found = read_bundle(file)
     verified = signing.release(found, open_own(name), trust, datetime.now(UTC))
     line = found.beside(RELEASE_LINE)

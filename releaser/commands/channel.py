@@ -19,6 +19,7 @@ from patchline.releaser import channel_roots, channel_watch
 from patchline.releaser.channel_home import open_channel
 from patchline.releaser.channel_upkeep import keep_up
 from patchline.releaser.channel_watch import STATE_LIMIT, Watched
+from patchline.releaser.client_release import publish_client
 from patchline.releaser.commands.options import clock, home_option, register_options, the_person, the_register
 from patchline.releaser.published import Versions
 from patchline.releaser.trust_files import PolicyFile, read_trust, read_trust_file
@@ -38,14 +39,22 @@ def channel() -> None:
     metavar="STATE",
     help="After a restored backup: go on above the versions in this state file of `patchline channel watch`.",
 )
+@click.option(
+    "--client",
+    type=FILE,
+    metavar="PYZ",
+    help="Put this patchline-site.pyz into the channel; `patchline bundle release` has signed it.",
+)
 @register_options
 @passphrase_option
 @json_option
-def renew(above: Path | None) -> None:
+def renew(above: Path | None, client: Path | None) -> None:
     """Publish what the register says and sign again what has lived half of its life; for a timer."""
     now = clock()
     with the_register() as register:
         found = open_channel(register, passphrase_for)
+        if client is not None:
+            publish_client(register, found, client, now)
         if above is None:
             renewal = keep_up(register, found, the_person, now)
             versions, renewed, expiries = renewal.versions, renewal.renewed, renewal.expiries

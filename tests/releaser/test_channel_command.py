@@ -5,6 +5,7 @@ import pytest
 
 from patchline.patches import documents
 from patchline.patches.keys import Kind
+from patchline.patches.policy import Custody, Purpose, key_document
 from patchline.patches.sealed import Cost, create_sealed
 from patchline.patches.trust import trust_document
 from patchline.releaser import ceremony, server_keys
@@ -140,3 +141,21 @@ def test_role_that_has_a_key_of_its_own_is_signed_by_it(at_home):
     at_home.write("targets.json", signed(ceremony.make_targets([publisher], [online], at_home.now)))
     at_home.run("root", "root.json", "kit-root.json", "targets.json")
     assert at_home.watch()["targets"] == 0
+
+
+def test_client_is_released_and_put_into_the_channel(at_home, tmp_path):
+    (tmp_path / "keys").mkdir()
+    release = create_sealed(tmp_path / "keys/release.key", Kind.P256, WORDS.encode(), Cost(1 << 10))
+    key = key_document(release, Purpose.RELEASE, Custody.CLI, ())
+    policy = vendor.policy_envelope(vendor.policy_document({**vendor.PERSONS, "release": [key]}))
+    trust = tmp_path / "new.trust"
+    trust.write_bytes(trust_document(product="demo", root=at_home.root, policy=policy))
+    client = tmp_path / "patchline-site.pyz"
+    client.write_bytes(b"a client")
+    line = ("bundle", "release", client, "--key", "release", "--trust", trust, "--json")
+    environment = {"PATCHLINE_KEYS": str(tmp_path / "keys")}
+    done = run("patchline", *line, passphrase=WORDS, environment=environment).document
+    assert done["sha256"] == documents.digest(b"a client")
+    at_home.run("root", "root.json", "kit-root.json", "targets.json")
+    at_home.run("renew", "--client", str(client))
+    assert at_home.watch()["targets"] == 4  # the checkpoint, too

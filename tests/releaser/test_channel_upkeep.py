@@ -2,11 +2,15 @@ from datetime import timedelta
 
 import pytest
 
+from patchline.patches import documents
 from patchline.patches.audit_chain import Checkpoint
-from patchline.patches.channel import CHECKPOINT, recalls_target
+from patchline.patches.channel import CHECKPOINT, CLIENT, recalls_target
+from patchline.patches.errors import NotFoundError, RefusedError, StatementError
 from patchline.patches.recall_list import RecallList
-from patchline.releaser import recalls
+from patchline.patches.release import check_client
+from patchline.releaser import client_release, recalls
 from patchline.releaser.channel_upkeep import keep_up
+from tests import vendor
 from tests.hotfixes import Life
 
 DAY = timedelta(days=1)
@@ -68,3 +72,36 @@ def test_what_a_crash_left_undone_is_done(life):
     assert status(life, recalls_target("demo")) is None
     keep_up(life.register, life.channel, nobody, life.now)
     assert RecallList.parse(status(life, recalls_target("demo"))).number == 1
+
+
+@pytest.fixture
+def client(tmp_path):
+    path = tmp_path / "patchline-site.pyz"
+    path.write_bytes(b"#!/usr/bin/env python3\na client")
+    return path
+
+
+def test_client_signed_by_the_release_key_goes_into_the_channel(life, client):
+    policy = vendor.trust().policy
+    digest = client_release.sign_client(client, vendor.signer("release"), policy)
+    client_release.publish_client(life.register, life.channel, client, life.now)
+    assert documents.digest(status(life, CLIENT)) == digest
+    line, signature = (status(life, CLIENT + ending) for ending in (".sha256", ".sha256.sig"))
+    assert check_client(line, signature, digest, policy)
+
+
+def test_client_that_sites_would_not_take_stays_out(life, client):
+    policy = vendor.trust().policy
+    for key in ("ada", "builder", "stranger"):
+        with pytest.raises(StatementError):
+            client_release.sign_client(client, vendor.signer(key), policy)
+    with pytest.raises(NotFoundError):
+        client_release.publish_client(life.register, life.channel, client, life.now)
+    client_release.sign_client(client, vendor.signer("release"), policy)
+    client.write_bytes(b"another client")
+    with pytest.raises(RefusedError, match="sites of demo would not take it"):
+        client_release.publish_client(life.register, life.channel, client, life.now)
+    client.with_name("patchline-site.pyz.sha256.sig").write_bytes(b"forged")
+    with pytest.raises(RefusedError):
+        client_release.publish_client(life.register, life.channel, client, life.now)
+    assert status(life, CLIENT) is None
