@@ -8,7 +8,7 @@ from pathlib import Path
 
 import git
 
-from bench import channel_work
+from bench import channel_work, kit_work
 from patchline.patches.site import area
 from patchline.releaser.git_store import GitStore
 from patchline.releaser.sources import material_of_commits
@@ -52,4 +52,5 @@ WORK: dict[str, Callable[..., None]] = {
     "read-changes": read_changes,
     "gitpython-changes": gitpython_changes,
     **channel_work.WORK,
+    **kit_work.WORK,
 }

@@ -38,6 +38,8 @@ def test_every_benchmark_runs_on_tiny_input(tmp_path):
         "C1",
         "C2",
         "C3",
+        "K1",
+        "K2",
     }
     assert all(figure["value"] > 0 for figure in figures if figure["unit"] == "x")
 
