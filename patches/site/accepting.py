@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from patchline.patches.errors import StateError
 from patchline.patches.recalls import Recalled
 from patchline.patches.site.changing import Consent
 from patchline.patches.site.emergencies import Emergencies, ratify
@@ -55,7 +56,9 @@ def offered(
 
 def recalled_here(site: Site, ledger: Ledger, view: View) -> frozenset[str]:
     """Return the digests of recalled manifests: those the policy names, and what is present here."""
-    states = {layer.manifest: view.state(site.manifest(layer.manifest)) for layer in ledger.present}
+    mentioned = view.mentioned
+    named = [layer.manifest for layer in ledger.present if layer.manifest in mentioned]
+    states = {manifest: view.state(site.manifest(manifest)) for manifest in named}
     here = {digest for digest, state in states.items() if isinstance(state, Recalled)}
     return view.trust.policy.recalls | here
 
@@ -63,7 +66,8 @@ def recalled_here(site: Site, ledger: Ledger, view: View) -> frozenset[str]:
 def withdrawn(site: Site, ledger: Ledger, view: View) -> dict[str, Withdrawn]:
     """Return, by manifest, what the vendor says against hotfixes in force here."""
     found = {}
-    for layer in ledger.active:
+    mentioned = view.mentioned
+    for layer in (layer for layer in ledger.active if layer.manifest in mentioned):
         state = view.state(site.manifest(layer.manifest))
         if isinstance(state, Recalled):
             instead = state.replacement.label if state.replacement else None
@@ -74,10 +78,16 @@ def withdrawn(site: Site, ledger: Ledger, view: View) -> dict[str, Withdrawn]:
 
 
 def keep(site: Site, handed: Handed, now: datetime) -> None:
-    """Make what kits brought what the site believes, and remember when the manifests were first seen."""
+    """Make what kits brought what the site believes, and remember when the manifests were first seen.
+
+    Raises:
+        StateError: the site has taken in something else since these were verified.
+    """
     with locked(site, now):
         before = View.of(site)
-        handed.view.seen((verified.manifest.digest for verified, _ in handed.bundles), now).keep(site)
+        if before != handed.before:
+            raise StateError("edited", "the site has taken in something newer from its vendor meanwhile")
+        handed.view.seen((verified.manifest.digest for verified, _ in handed.bundles), now).keep(site, before)
         ledger = site.ledger()
         if row := trust_row(before.trust, handed.view.trust, now, {}):
             ledger.append(row)

@@ -26,7 +26,7 @@ from patchline.patches.site.installation import Result
 from patchline.patches.site.ledger import shown
 from patchline.patches.site.plan import Plan
 from patchline.patches.site.state import Site
-from patchline.patches.site.view import View
+from patchline.patches.site.view import site_trust
 from patchline.patches.situation import Choices
 from patchline.patches.terminal import confirm, example, json_option, json_wanted, report, yes_option
 from patchline.patches.wording import counted, readable_size
@@ -210,7 +210,7 @@ def rollback(
         raise UsageError("options", "give a hotfix id, or --to LEVEL")
     with the_site(root, state_folder) as site:
         consent = Consent(
-            root_steps=View.of(site).trust.policy.root_steps, irreversible=accept_irreversible, reference=reference
+            root_steps=site_trust(site).policy.root_steps, irreversible=accept_irreversible, reference=reference
         )
         target = hotfix or level or ""
         planned, result = changing.rollback(

@@ -12,7 +12,7 @@ from patchline.patches.site.command_options import clock, site_options, stale_op
 from patchline.patches.site.fetching import Fetched, fetch
 from patchline.patches.site.offers import Standing
 from patchline.patches.site.sources import opened_source
-from patchline.patches.site.view import View
+from patchline.patches.site.view import site_trust
 from patchline.patches.statements import time_text
 from patchline.patches.terminal import example, json_option, note, report
 
@@ -25,7 +25,7 @@ from patchline.patches.terminal import example, json_option, note, report
 def fetch_command(root: Path | None, state_folder: Path | None, stale: datetime | None, given: str | None) -> None:
     """Take the newest policy and recalls, and bring what is new for this site; apply nothing."""
     with the_site(root, state_folder) as site:
-        address = given or View.of(site).trust.channel
+        address = given or site_trust(site).channel
         if address is None:
             raise SourceError("none", "this site knows no channel to fetch from")
         with opened_source(address) as source:

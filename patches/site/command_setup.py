@@ -118,7 +118,7 @@ def trust(root: Path | None, state_folder: Path | None, file: Path) -> None:
     with the_site(root, state_folder) as site, locked(site, now := clock()):
         before = View.of(site)
         after = before.advanced(data)
-        after.keep(site)
+        after.keep(site, before)
         if row := trust_row(before.trust, after.trust, now, {}):
             site.ledger().append(row)
     known, newer = before.trust, after.trust

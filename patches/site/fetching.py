@@ -66,7 +66,7 @@ def fetch(site: Site, source: Source, now: datetime, stale_until: datetime | Non
         _keep(site, before, look, now, stale_until)  # What was recalled is known whatever happens below.
         fetched = Fetched(look, before, warnings=list(look.warnings))
         fetched.offers, fetched.look = examine(look, circumstances(site, ledger, now, stale_until))
-        fetched.look.view.keep(site)
+        fetched.look.view.keep(site, look.view)
         if ledger.unratified:
             verified = [offer.verified for offer in fetched.offers if offer.verified]
             fetched.ratified = ratify(site.ledger(), verified, now)
@@ -90,7 +90,7 @@ def _cache(site: Site, source: Source) -> Iterator[Path]:
 
 def _keep(site: Site, before: View, look: Look, now: datetime, stale_until: datetime | None) -> None:
     """Make what the look found what the site believes, and say in the ledger what changed whom it trusts."""
-    look.view.keep(site)
+    look.view.keep(site, before)
     facts = {}
     if stale_until is not None and look.tree.warnings:
         facts["accepted_stale_until"] = f"{stale_until:%Y-%m-%d}"
@@ -100,12 +100,7 @@ def _keep(site: Site, before: View, look: Look, now: datetime, stale_until: date
 
 def _vanished(look: Look) -> list[str]:
     """Return the names of revisions that are not listed any more, recalled and held ones left out."""
-    recalls, policy = look.view.recalls, look.view.trust.policy
-    explained = set(policy.recalls)
-    if recalls is not None:
-        explained |= {held.revision.manifest for held in recalls.newest.held}
-        explained |= {entry.revision.manifest for entry in recalls.newest.recalled}
-    known = look.view.known
+    explained, known = look.view.mentioned, look.view.known
     return [name for name in known.vanished(look.releases()) if known.hotfixes[name].manifest not in explained]
 
 

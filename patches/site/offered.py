@@ -37,13 +37,15 @@ class Handed:
     """What was handed over.
 
     Attributes:
-        view: what the site believes after the kits among it were taken in.
+        before: what the site believed.
+        view: what it believes after the kits among it were taken in.
         bundles: verified, their payloads still to be read.
         looks: what the kits hold.
         offers: the releases in kits, those that are not for this site too.
         warnings: what a person should know.
     """
 
+    before: View
     view: View
     bundles: list[Bundle] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
@@ -58,7 +60,7 @@ def handed_over(files: Sequence[Path], view: View, site: Circumstances) -> Itera
     Raises:
         PatchlineError: one of them is none of these, or is not verified; of a kit, only when nothing in it is of use.
     """
-    handed = Handed(view)
+    handed = Handed(view, view)
     with ExitStack() as stack:
         kits = {path: source for path in files if (source := _kit(path)) is not None}
         for source in kits.values():

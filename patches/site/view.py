@@ -46,10 +46,20 @@ class View:
         """Read what a site believes."""
         recalls, seen = site.read_document(RECALLS), site.read_document(known.NAME)
         return cls(
-            trust=Trust.parse(site.state.read(TRUST, 1 << 30)),
+            trust=site_trust(site),
             recalls=None if recalls is None else KnownRecalls.parse(recalls),
             known=Known() if seen is None else Known.parse(seen),
         )
+
+    @property
+    def mentioned(self) -> frozenset[str]:
+        """Digests of the manifests of which anything is said; only for these `state` can return something."""
+        found = set(self.trust.policy.recalls)
+        if self.recalls is not None:
+            newest = self.recalls.newest
+            found |= {one.revision.manifest for one in newest.held}
+            found |= {entry.revision.manifest for entry in newest.recalled}
+        return frozenset(found)
 
     def state(self, manifest: Manifest) -> Held | Recalled | None:
         """Return what stands against applying a manifest, None when nothing does."""
@@ -84,9 +94,13 @@ class View:
         """Return what is believed after manifests were seen."""
         return replace(self, known=self.known.with_manifests(manifests, now))
 
-    def keep(self, site: Site) -> None:
-        """Make it what the site believes, durably. The lock must be held."""
-        before = View.of(site)
+    def keep(self, site: Site, before: "View") -> None:
+        """Make it what the site believes, durably. The lock must be held.
+
+        Args:
+            site: whose view it is.
+            before: what was read of it under the same lock.
+        """
         if (self.recalls, self.known) != (before.recalls, before.known):
             make_folder(site, FOLDER)
         if self.recalls is not None and self.recalls != before.recalls:
@@ -95,6 +109,11 @@ class View:
             site.disk.replace(site.state, TRUST, self.trust.data)
         if self.known != before.known:
             site.disk.replace(site.state, known.NAME, self.known.as_payload())
+
+
+def site_trust(site: Site) -> Trust:
+    """Return whom a site trusts, without the rest."""
+    return Trust.parse(site.state.read(TRUST, 1 << 30))
 
 
 def make_folder(site: Site, path: str) -> None:

@@ -3,11 +3,15 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from unittest.mock import patch
 
 import pytest
 
 from patchline.patches import channel, documents, stored_zip
+from patchline.patches.errors import PatchlineError
+from patchline.patches.site import accepting
+from patchline.patches.site.known import Listed
 from patchline.patches.site.view import View
 from tests import vendor
 from tests.channel_worlds import NOW, Shop, clock_at, held, policy, recalled, target
@@ -624,3 +628,33 @@ def test_32_a_hotfix_for_a_newer_client_names_the_version_and_the_client_at_hand
     path = tmp_path / "HF-2026-0001-r1.zip"
     path.write_bytes(newer)
     assert "4.2" in shop.site("apply", path, "--json", expect=20).document["message"]
+
+
+def test_what_was_verified_before_a_recall_came_is_not_applied_after_it(shop):
+    hotfix = shop.hotfix()
+    shop.fetch()
+    with shop.opened() as site, accepting.offered(site, [hotfix.path], NOW, None) as (handed, _):
+        shop.put_recalls(recalled=[recalled(hotfix.manifest)])
+        shop.channel.commit()
+        shop.fetch()
+        with pytest.raises(PatchlineError) as caught:
+            accepting.keep(site, handed, NOW)
+    assert caught.value.code == "state.edited"
+    assert shop.site("apply", hotfix.path, "--json", expect=27).document["error"] == "recalled.list"
+
+
+def test_a_thousand_releases_for_others_cost_no_request(shop):
+    hotfix = shop.hotfix()
+    shop.publish(hotfix)
+    shop.fetch()
+    listed = {f"hotfixes/demo/HF-2025-{number:05}/r1.zip": b"x%d" % number for number in range(1_000)}
+    shop.channel.files |= listed
+    shop.channel.commit()
+    with shop.opened() as site:
+        before = View.of(site)
+        others = {name: Listed(documents.digest(data), len(data), None, "elsewhere") for name, data in listed.items()}
+        replace(before, known=before.known.with_hotfixes(others)).keep(site, before)
+    with serving(shop.channel.folder) as server:
+        found = shop.fetch(server.url)
+    assert sum(offer["standing"] == "elsewhere" for offer in found["offers"]) == 1_000
+    assert not [line for line in server.asked if "HF-2025" in line]
