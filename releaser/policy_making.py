@@ -88,6 +88,8 @@ def policy_payload(
     document = _start(product, previous, recipe)
     if previous is None and recipe is None and changes.threshold is None:
         raise UsageError("options", "a first policy needs --threshold")
+    if changes.recalled:
+        document["recalls"] = sorted(changes.recalled.union(document["recalls"]))
     for old in changes.old:
         _end(document, old)
     for key in changes.added:
@@ -95,8 +97,6 @@ def policy_payload(
     for rule in document["rules"] if changes.threshold is not None else []:
         if not rule.get("match"):
             rule["threshold"] = changes.threshold
-    if changes.recalled:
-        document["recalls"] = sorted(changes.recalled.union(document["recalls"]))
     if changes.emergency is not None:
         rule = changes.emergency
         document["emergency"] = {"role": rule.role, "max_hours": rule.max_hours, "threshold": rule.threshold}
@@ -143,7 +143,9 @@ def _end(document: dict[str, Any], old: OldKey) -> None:
         if plain_fingerprint(PublicKey.from_pem(key["public"]).fingerprint) == wanted:
             if key["status"] == "revoked":
                 raise TrustError("key-ended", f"key {old.fingerprint} is revoked already")
-            key["status"] = "revoked" if old.manifests is None else {"retired": sorted(old.manifests)}
+            # What was recalled needs no signatures any more.
+            kept = None if old.manifests is None else sorted(old.manifests.difference(document["recalls"]))
+            key["status"] = "revoked" if kept is None else {"retired": kept}
             return
     raise NotFoundError("policy-key", f"the policy has no key {old.fingerprint}")
 

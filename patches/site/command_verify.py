@@ -84,6 +84,7 @@ def _verified_document(verified: VerifiedManifest) -> dict[str, Any]:
         "fixes": [{"id": fix.id, "title": fix.title, "coverage": fix.coverage} for fix in manifest.fixes],
         "builders": sorted(verified.builders),
         "approved_by": [place.person for place in verified.approvals],
+        "emergency": verified.emergency,
         "policy": verified.policy,
         "uncounted": [str(refusal) for refusal in verified.uncounted],
         "warnings": list(verified.warnings),

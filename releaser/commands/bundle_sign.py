@@ -157,5 +157,12 @@ def release(file: Path, name: str, trust_file: Path) -> None:
     verified = signing.release(found, open_own(name), trust, datetime.now(UTC))
     line = found.beside(RELEASE_LINE)
     persons = sorted(approval.person for approval in verified.approvals)
-    document = {"bundle": str(file), "manifest": found.manifest.digest, "release": str(line), "approved_by": persons}
-    report(document, f"{found.manifest.label} released: {line}\napproved by {', '.join(persons)}")
+    document = {
+        "bundle": str(file),
+        "manifest": found.manifest.digest,
+        "release": str(line),
+        "approved_by": persons,
+        "emergency": verified.emergency,
+    }
+    text = f"{found.manifest.label} released: {line}\napproved by {', '.join(persons)}"
+    report(document, "\n".join([text, *(f"warning: {warning}" for warning in verified.warnings)]))

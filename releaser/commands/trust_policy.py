@@ -8,7 +8,9 @@ from patchline.patches import documents, identifiers
 from patchline.patches.errors import UsageError
 from patchline.patches.files import open_regular, read_file, write_file
 from patchline.patches.limits import LIMITS
-from patchline.patches.policy import Custody, Purpose
+from patchline.patches.policy import Custody, Policy, Purpose
+from patchline.patches.recall_list import RecallList
+from patchline.patches.recalls import KnownRecalls
 from patchline.patches.rules import MOST_HOURS, ROLE, EmergencyRule
 from patchline.patches.terminal import example, json_option
 from patchline.releaser import policy_making, trust_words
@@ -51,7 +53,13 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--revoke", "revoked", multiple=True, metavar="FINGERPRINT", help="A key that counts for nothing; several."
 )
-@click.option("--recall", "recalled", type=FILE, multiple=True, help="A bundle, manifest or list of digests; several.")
+@click.option(
+    "--recall",
+    "recalled",
+    type=FILE,
+    multiple=True,
+    help="What to recall: a bundle, manifest or list of digests, or all that is recalled in a recall list; several.",
+)
 @click.option("--threshold", type=int, help="How many persons must approve.")
 @click.option(
     "--emergency", metavar="ROLE:HOURS:PERSONS", help="Who may ship to named customers in an emergency, for how long."
@@ -82,7 +90,7 @@ def policy(
     changes = Changes(
         added=tuple(added),
         old=(*_retired(retired), *(OldKey(text) for text in revoked)),
-        recalled=frozenset[str]().union(*(_manifests(path) for path in recalled)),
+        recalled=frozenset[str]().union(*(_recalled(path, before) for path in recalled)),
         threshold=threshold,
         emergency=_emergency(emergency),
     )
@@ -132,6 +140,19 @@ def _manifests(path: Path) -> frozenset[str]:
             raise UsageError("digests", f"{path}: {wrong[0][:80]!r} is no digest of a manifest")
         return frozenset(texts)
     return frozenset([read_manifest(path).digest])
+
+
+def _recalled(path: Path, before: Policy | None) -> frozenset[str]:
+    """Return what a recall list recalls by the policy before, reinstated ones left out; of other files `_manifests`."""
+    with open_regular(path) as file:
+        data = file.read(LIMITS.manifest)
+    if not data.startswith(b'{"format"') or b'"recalled":[' not in data:
+        return _manifests(path)
+    if before is None:
+        raise UsageError("options", f"{path} is a recall list; its signatures are counted by --previous")
+    known = KnownRecalls.first(RecallList.parse(data), before)
+    entries = [entry for entry in known.newest.recalled if not entry.reinstated]
+    return frozenset(entry.revision.manifest for entry in entries if not known.proven.isdisjoint(entry.digests))
 
 
 def _emergency(text: str | None) -> EmergencyRule | None:

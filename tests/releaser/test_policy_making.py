@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from patchline.patches import documents
@@ -5,11 +7,15 @@ from patchline.patches.enrolments import ENROLMENT_TYPE, Enrolment
 from patchline.patches.envelopes import Envelope, sign
 from patchline.patches.errors import PatchlineError
 from patchline.patches.policy import Custody
+from patchline.patches.recall_list import Entry, RecallList
+from patchline.patches.recall_statements import Recall, Reinstatement
+from patchline.patches.sealed import open_sealed
+from patchline.patches.statements import PAYLOAD_TYPE
 from patchline.releaser.trust_files import read_policy
 from tests import vendor
 from tests.programs import run
 from tests.releaser.test_trust_command import PASSPHRASE, made_policy, people
-from tests.vendor import manifest, signer
+from tests.vendor import NOW, manifest, signer
 
 __all__ = ["people"]
 
@@ -148,6 +154,32 @@ def test_recalls_are_added_and_none_is_lost(first, tmp_path):
     more = ("--previous", tmp_path / "next.json", "--recall", tmp_path / "list.txt")
     policy(tmp_path, *more, name="third.json")
     assert read_policy(tmp_path / "third.json").policy.recalls == {manifest().digest, "1" * 64}
+
+
+def test_policy_takes_over_what_a_recall_list_recalls(people, first, tmp_path):
+    ada, ben = (open_sealed(people[name].keys / f"{name}.key", lambda: PASSPHRASE.encode()) for name in ("ada", "ben"))
+    entries = []
+    for number, signers in enumerate([(ada, ben), (ada,), (ada, ben)], 1):
+        made = Recall.make(manifest(revision=number), reason="why", now=NOW)
+        signed = tuple(sign(made.as_payload(), PAYLOAD_TYPE, one) for one in signers)
+        entries.append(Entry(made.revision, signed))
+    back = Reinstatement.make(
+        manifest(revision=3), reason="why", recalls=frozenset(entries[2].digests), now=NOW
+    ).as_payload()
+    entries[2] = replace(entries[2], reinstated=(sign(back, PAYLOAD_TYPE, ada),))
+    (tmp_path / "list.json").write_bytes(RecallList.make("demo", 1, NOW, [], entries).data)
+    made = next_policy(first, tmp_path, "--recall", tmp_path / "list.json")
+    assert made.recalls == {manifest(revision=1).digest}
+    alone = ("--threshold", 1, "--approver", f"ada={people['ada'].pem}", "--recall", tmp_path / "list.json")
+    assert policy(tmp_path, *alone, name="alone.json", expect=2)["error"] == "usage.options"
+
+
+def test_retired_key_counts_for_nothing_that_is_recalled(people, first, tmp_path):
+    (tmp_path / "list.txt").write_text(f"{'1' * 64}\n{'2' * 64}\n")
+    (tmp_path / "bad.txt").write_text("2" * 64)
+    ada = people["ada"].public
+    line = ("--retire", f"{ada.fingerprint}={tmp_path / 'list.txt'}", "--recall", tmp_path / "bad.txt")
+    assert next_policy(first, tmp_path, *line).keys[ada.keyid].retired == {"1" * 64}
 
 
 def test_lists_of_digests_are_checked(first, tmp_path):
