@@ -32,7 +32,7 @@ from patchline.releaser.trust_files import PolicyFile
 _NUMBERED = re.compile(r"HF-([0-9]{4})-([0-9]{4,9})")
 _RAISE = text(
     "INSERT INTO counter (series, last) VALUES (:series, :last) ON CONFLICT (series) DO UPDATE "
-    "SET last = CASE WHEN counter.last < excluded.last THEN excluded.last ELSE counter.last END"
+    "SET last = excluded.last WHERE counter.last < excluded.last"
 )
 
 

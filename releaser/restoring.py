@@ -24,10 +24,12 @@ from patchline.patches.errors import AuditError, BackupError, DatabaseError, Ref
 from patchline.patches.files import os_failure, read_file, sync_folder, write_atomically, write_file
 from patchline.patches.progress import watch
 from patchline.releaser import audit, backup_form, losses, settings, table_copy
+from patchline.releaser.adopting import Adopted, adopt
 from patchline.releaser.backup_form import BUNDLES, CHANNEL, HOME, Checked, Index, SavedFile
 from patchline.releaser.database import Database, sqlite_url
 from patchline.releaser.losses import Losses
 from patchline.releaser.published import read_published
+from patchline.releaser.register import Change, Register
 from patchline.releaser.settings import Settings
 from patchline.releaser.stores import Store
 
@@ -64,6 +66,7 @@ class Restored:
 
     index: Index
     losses: Losses
+    adopted: Adopted
     database: str
 
 
@@ -86,11 +89,11 @@ def restore(order: Order, now: datetime) -> Restored:
         _restore_files(order, given, with_channel=source is Source.BACKUP)
         store = _published(order, given, source)
         _restore_rows(order, index, database, losses.published_checkpoint(store) if store else None, now)
-        lost = _tell_losses(order, index, database, store, now)
+        lost, adopted = _reconcile(order, index, Register(order.home, given, database), store, now)
         _finish(order, given)
     finally:
         database.close()
-    return Restored(index, lost, "sqlite" if database.is_sqlite else "postgresql")
+    return Restored(index, lost, adopted, "sqlite" if database.is_sqlite else "postgresql")
 
 
 # The folder
@@ -276,18 +279,25 @@ def _restore_rows(order: Order, index: Index, database: Database, told: Checkpoi
     database.upgrade()
 
 
-def _tell_losses(order: Order, index: Index, database: Database, store: Store | None, now: datetime) -> Losses:
-    """Write down what was lost, and let nothing that was published be given again."""
+def _reconcile(
+    order: Order, index: Index, register: Register, store: Store | None, now: datetime
+) -> tuple[Losses, Adopted]:
+    """Write down what was lost, take in again what was published, and let none of its numbers be given again."""
     token = documents.digest(index.as_bytes())
-    done = _has_event(database, f"{RESTORED}.losses", token, index.count)
-    with database.write() as session:
-        lost = losses.find(session, store, index) if store else Losses()
-        if not done:
+    done = _has_event(register.database, f"{RESTORED}.losses", token, index.count)
+    with register.database.write() as session:
+        if store is None:
+            lost, adopted = Losses(), Adopted((), ())
+        else:
+            lost = losses.find(session, store, index)
             losses.raise_counters(session, lost)
-            audit.record(session, f"{RESTORED}.losses", "home", {**lost.as_facts(), "token": token}, order.by, now)
+            adopted = adopt(register, store, read_published(store), Change(session, order.by, now))
+        if not done:
+            facts = {**lost.as_facts(), **adopted.as_facts(), "token": token}
+            audit.record(session, f"{RESTORED}.losses", "home", facts, order.by, now)
             session.flush()
         audit.chain(session)
-    return lost
+    return lost, adopted
 
 
 def _check_person(session: Session, by: str) -> None:

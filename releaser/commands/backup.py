@@ -5,12 +5,15 @@ from typing import Any
 
 import click
 
+from patchline.patches.errors import UsageError
 from patchline.patches.terminal import example, json_option, note, report
 from patchline.patches.wording import counted, readable_size
+from patchline.releaser import adopting, restoring
 from patchline.releaser import backup as saving
-from patchline.releaser import restoring
 from patchline.releaser.backup_form import Index
 from patchline.releaser.commands.options import clock, home_option, register_options, the_home, the_person, the_register
+from patchline.releaser.published import read_published
+from patchline.releaser.stores import Store
 
 FILE = click.Path(path_type=Path)
 
@@ -35,30 +38,42 @@ def backup(out: Path) -> None:
 @click.command(
     epilog=example("patchline restore register-2026-11-22.backup --home /srv/patchline --channel /var/www/hotfixes")
 )
-@click.argument("file", type=FILE)
+@click.argument("file", type=FILE, required=False)
 @click.option(
     "--database", metavar="URL", help="An empty database, or `sqlite`; default: as the backup's settings say."
 )
 @click.option(
     "--channel", metavar="PLACE", help="What was published, as it is now, or `lost`; default: as the settings say."
 )
+@click.option("--adopt", is_flag=True, help="Without FILE: try again what could not be taken in again at the restore.")
 @register_options
 @json_option
-def restore(file: Path, database: str | None, channel: str | None) -> None:
+def restore(file: Path | None, database: str | None, channel: str | None, adopt: bool) -> None:
     """Make a home again from a backup, going on from what was published since; say what was lost."""
+    if adopt != (file is None):
+        raise UsageError("options", "give a backup's FILE, or --adopt")
+    if file is None:
+        _adopt()
+        return
     order = restoring.Order(file, the_home(), the_person(), database, channel)
     done = restoring.restore(order, clock())
     document = {**_document(done.index), "home": str(order.home), "database": done.database}
-    lost = done.losses.words()
-    lines = [f"{order.home} restored from {_words(done.index)}"]
-    lines += (
-        ["Lost, for it came after the backup:", *(f"  {line}" for line in lost)]
-        if lost
-        else ["Nothing is known to be lost."]
-    )
+    lost = [f"lost: {line}" for line in done.losses.words()]
+    lines = [f"{order.home} restored from {_words(done.index)}", *(lost or ["nothing is known to be lost"])]
+    lines += done.adopted.words()
+    if done.adopted.left:
+        lines.append("Mend what stands there, then: patchline restore --adopt; until then nothing can be published.")
     if channel == restoring.LOST:
         lines.append("Sites refuse what is published until its versions are above those that they have seen.")
-    report({**document, "lost": done.losses.as_facts()}, "\n".join(lines))
+    report({**document, "lost": done.losses.as_facts(), **done.adopted.as_facts()}, "\n".join(lines))
+
+
+def _adopt() -> None:
+    with the_register() as register, register.attempt("home.adopt", "home", the_person(), clock()) as change:
+        store = Store.at(register.channel)
+        adopted = adopting.adopt(register, store, read_published(store), change)
+        change.record("home.adopt", "home", adopted.as_facts())
+    report(adopted.as_facts(), "\n".join(adopted.words()) or "nothing is missing")
 
 
 def _document(index: Index) -> dict[str, Any]:
