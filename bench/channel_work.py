@@ -46,7 +46,7 @@ def prepare(folder: Path, count: int) -> None:
     targets = ceremony.sign_targets(ceremony.make_targets([online.public], [online.public], now), holder)
     channel = _channel(folder)
     take_in(channel, Offline.of([root, targets]), now)
-    listed = {name: ListedTarget(name, _digest(name), 1_234_567, {}) for name in map(_name, range(count))}
+    listed = {name: ListedTarget(name, _digest(name), 1_234_567) for name in map(_name, range(count))}
     published = channel.published()
     Writing(channel.store, channel.keys, published, Wanted(targets, listed), now).write()
 

@@ -95,7 +95,7 @@ class Edit:
         most = max(CLIENT_FILES.values()) if name.startswith(channel.CLIENT) else MOST_BYTES
         check_status(name, self._store.read(known.file, most) if known else None, data)
         self._status[name] = data
-        self.targets[name] = ListedTarget(name, hashlib.sha256(data).hexdigest(), len(data), {})
+        self.targets[name] = ListedTarget(name, hashlib.sha256(data).hexdigest(), len(data))
 
     def recall_list(self, product: str) -> bytes | None:
         """Return a product's recall list as it will be, None where there is none."""
@@ -141,13 +141,12 @@ class Channel:
         """Return the state that is there; raises as `read_published`."""
         return read_published(self.store)
 
-    def upload(self, name: str, path: Path, hints: Mapping[str, Any] | None = None) -> ListedTarget:
+    def upload(self, name: str, path: Path) -> ListedTarget:
         """Upload a file, which nobody finds before it is listed.
 
         Args:
             name: of the target.
             path: of the file.
-            hints: what a client may look at before it downloads; decisions need the manifest.
 
         Raises:
             StateError: the file changed meanwhile.
@@ -155,7 +154,7 @@ class Channel:
         channel.check_target_name(name)
         with open_regular(path) as file:
             digest, size = _measure(file)
-            listed = ListedTarget(name, digest, size, hints or {})
+            listed = ListedTarget(name, digest, size)
             file.seek(0)
             with progress(f"uploading {path.name}", size):
                 self.store.upload(listed.file, file, size, digest)

@@ -260,5 +260,4 @@ def _signed(part: Any, signers: Iterable[Signer]) -> Metadata[Any]:
 
 
 def _target_file(one: ListedTarget) -> TargetFile:
-    custom = {"custom": dict(one.hints)} if one.hints else {}
-    return TargetFile(one.size, {"sha256": one.sha256}, one.name, custom)
+    return TargetFile(one.size, {"sha256": one.sha256}, one.name)

@@ -44,7 +44,6 @@ class ListedTarget:
     name: str
     sha256: str
     size: int
-    hints: Mapping[str, Any]
 
     @property
     def file(self) -> str:
@@ -149,7 +148,7 @@ class Published:
 
 def listed(name: str, target: TargetFile) -> ListedTarget:
     """Return a target as the channel's metadata lists it."""
-    return ListedTarget(name, target.hashes["sha256"], target.length, target.custom or {})
+    return ListedTarget(name, target.hashes["sha256"], target.length)
 
 
 def read_published(store: Store) -> Published:

@@ -263,5 +263,5 @@ def offered(session: Session, product: str) -> dict[str, ListedTarget]:
     found = {}
     for row in session.execute(query):
         name = HotfixName(product, row.hotfix, row.number).target
-        found[name] = ListedTarget(name, str(row.zip_sha256), int(row.zip_size or 0), {})
+        found[name] = ListedTarget(name, str(row.zip_sha256), int(row.zip_size or 0))
     return found

@@ -34,6 +34,7 @@ CHUNK = 1 << 20
 _LOCK = ".lock"
 _PATIENCE_S = 60.0
 _OPTIONS = {"timeout": "300s", "connect_timeout": "20s"}
+_NOT_KEPT: Any = {"Cache-Control": "no-cache"}
 _from_url: Any = from_url
 
 
@@ -214,10 +215,10 @@ class Store:
         with _told(name):
             return self._create(name, data)
 
-    def _create(self, name: str, data: bytes) -> bool:
+    def _create(self, name: str, data: bytes, attributes: Any = None) -> bool:
         try:
             if self._folder is None:
-                obstore.put(self._store, name, data, mode="create", use_multipart=False)
+                obstore.put(self._store, name, data, mode="create", use_multipart=False, attributes=attributes)
             else:
                 self._land(name, data, overwrite=False)
         except AlreadyExistsError:
@@ -233,11 +234,9 @@ class Store:
         Raises:
             SettingsError: the store knows no conditions.
         """
-        if seen is None:
-            return self.create(name, data)
         self.probe()
         with _told(name):
-            return self._swap(name, data, seen)
+            return self._create(name, data, _NOT_KEPT) if seen is None else self._swap(name, data, seen)
 
     def _swap(self, name: str, data: bytes, seen: Seen) -> bool:
         if self._folder is not None:
@@ -249,7 +248,8 @@ class Store:
             return False
         mode: Any = {"e_tag": seen.mark}
         try:
-            obstore.put(self._store, name, data, mode=mode, use_multipart=False)
+            # What is swapped is looked at by its name; no cache on the way may keep an earlier state.
+            obstore.put(self._store, name, data, mode=mode, use_multipart=False, attributes=_NOT_KEPT)
         except (PreconditionError, AlreadyExistsError):
             return False
         return True

@@ -101,14 +101,6 @@ def test_block_that_fails_publishes_nothing(channel, tmp_path):
     assert channel.published().versions == before
 
 
-def test_hints_travel_with_a_target_and_decide_nothing(channel, tmp_path):
-    hints = {"baselines": ["1.0"], "severity": "moderate"}
-    listed = channel.upload(name(), zip_of(tmp_path), hints)
-    with channel.changing(NOW) as edit:
-        edit.put(listed)
-    assert channel.published().targets[name()].hints == hints
-
-
 @pytest.mark.parametrize(
     "wrong", ["hotfixes/demo/HF-1", "hotfixes/demo/HF-2026-0001/r0.zip", "hotfixes/demo/x/r1.zip", "status/x.json"]
 )

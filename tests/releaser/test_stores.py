@@ -203,3 +203,10 @@ def test_store_that_cannot_be_opened_or_written_is_one_clear_error(tmp_path):
     with pytest.raises(PatchlineError) as refused:
         Store.at(str(tmp_path / "file" / "below"))
     assert refused.value.code in ("not-found.file", "state.input-output")
+
+
+def test_what_is_swapped_is_kept_by_no_cache():
+    store = Store(MemoryStore())
+    for data in (b"1", b"2"):
+        store.swap("t", data, store.look("t", LIMIT))
+        assert obstore.get(store._store, "t").attributes == {"Cache-Control": "no-cache"}
