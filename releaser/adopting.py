@@ -165,10 +165,10 @@ class _Adoption:
         folder, _, ending = target_file(name.target, "").rpartition("/")
         for path in self.store.names(f"{folder}/"):
             digest_, _, rest = path.rpartition("/")[2].partition(".")
-            found = ListedTarget(name.target, digest_, self.store.size(path) or 0, {})
+            found = ListedTarget(name.target, digest_, self.store.size(path) or 0)
             if f".{rest}" == ending and self._holds(found, manifest):
                 return found
-        return ListedTarget(name.target, "0" * 64, 0, {})
+        return ListedTarget(name.target, "0" * 64, 0)
 
     def _holds(self, found: ListedTarget, manifest: str) -> bool:
         with suppress(PatchlineError), self.store.reader(found.file) as stream:

@@ -9,6 +9,7 @@
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,9 @@ from patchline.releaser.stores import CHUNK, Store
 
 _ONLINE_ROLES = (HOTFIXES, STATUS, SNAPSHOT, TIMESTAMP)
 _ATTEMPTS = 8
+_KEPT = 20
+"""Earlier versions of each list that stay for clients that have just read the one before."""
+_LISTS = re.compile(rf"metadata/([0-9]+)\.({HOTFIXES}|{STATUS}|{SNAPSHOT})\.json")
 
 
 @dataclass(frozen=True)
@@ -187,7 +191,7 @@ class Channel:
                     raise
 
     def renew(self, now: datetime) -> Renewal:
-        """Sign again what has lived more than half of its life; for a timer.
+        """Sign again what has lived more than half of its life, and clear away lists long replaced; for a timer.
 
         Raises:
             StateError: as `changing`.
@@ -197,6 +201,7 @@ class Channel:
             due = frozenset(role for role in _ONLINE_ROLES if is_due(role, published.expiries[role], now))
             versions = self._write(published, published.targets, now, again=due)
             expiries = read_published(self.store).expiries if due else published.expiries
+            self._clear(versions)
         renewed = tuple(role for role in _ONLINE_ROLES if versions.of(role) != published.versions.of(role))
         return Renewal(versions, renewed, expiries)
 
@@ -215,6 +220,13 @@ class Channel:
                     )
             again = frozenset(_ONLINE_ROLES)
             return self._write(published, published.targets, now, again=again, above=seen)
+
+    def _clear(self, versions: Versions) -> None:
+        """Remove lists that nobody refers to any more: each publication writes all of it anew. Roots stay for ever."""
+        old = [match for name in self.store.names("metadata/") if (match := _LISTS.fullmatch(name))]
+        for match in old:
+            if int(match[1]) < versions.of(match[2]) - _KEPT:
+                self.store.delete(match[0])
 
     def _begun(self) -> Published:
         published = self.published()

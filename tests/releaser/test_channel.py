@@ -259,6 +259,22 @@ def test_renewing_signs_again_what_has_lived_half_its_life(channel, store, tmp_p
     assert seen_by_tuf(store, tmp_path / "client", name(), at=NOW + 201 * DAY)[name()]
 
 
+def test_lists_long_replaced_are_cleared_away_and_roots_are_not(channel, store, tmp_path, monkeypatch):
+    monkeypatch.setattr("patchline.releaser.channel._KEPT", 2)
+    take_in(channel, Offline.of([channels.root(2, previous=channels.root())]), NOW)
+    for number in range(1, 6):
+        publish(channel, tmp_path, number)
+    channel.renew(NOW)
+    left = {path for path in store.names("metadata/") if "root" not in path and "targets" not in path}
+    assert left == {
+        *(f"metadata/{number}.hotfixes.json" for number in (5, 6, 7)),
+        *(f"metadata/{number}.snapshot.json" for number in (5, 6, 7)),
+        *("metadata/1.status.json", "metadata/2.status.json", "metadata/timestamp.json"),
+    }
+    assert {"metadata/1.root.json", "metadata/2.root.json", "metadata/1.targets.json"} <= set(store.names("metadata/"))
+    assert all(seen_by_tuf(store, tmp_path / "client", *map(name, range(1, 6))).values())
+
+
 def test_nobody_renewing_lets_the_channel_expire_and_renewing_brings_it_back(channel, store, tmp_path):
     publish(channel, tmp_path)
     with pytest.raises(ExpiredMetadataError):
