@@ -175,6 +175,7 @@ class DatabaseError(SettingsError):
         "full": "Free some space and run the command again; nothing was changed.",
         "damaged": "Restore the last backup: patchline restore FILE.",
         "gone": "Check that the database runs and may be used, then run the command again; nothing was changed.",
+        "cache": "Find out who changed it, then compute it anew: patchline database rebuild.",
     }
 
 

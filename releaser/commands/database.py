@@ -1,10 +1,12 @@
-"""`patchline database`: the register's schema."""
+"""`patchline database`: the register's schema, and what in it follows from the rest."""
 
 import click
 
 from patchline.patches.errors import DatabaseError
 from patchline.patches.terminal import example, json_option, report
-from patchline.releaser.commands.options import home_option, the_home
+from patchline.releaser.caches import differences
+from patchline.releaser.caches import rebuild as rebuild_caches
+from patchline.releaser.commands.options import change, home_option, register_options, the_home, the_register
 from patchline.releaser.database import Database, newest_schema
 from patchline.releaser.register import opened
 
@@ -41,6 +43,24 @@ def upgrade() -> None:
         {"before": before, "after": after},
         f"schema {before or 'empty'} → {after}" if before != after else f"schema {after}",
     )
+
+
+@database.command(epilog=example("patchline database rebuild --check"))
+@click.option("--check", is_flag=True, help="Only compare; the exit code is 10 when something differs.")
+@register_options
+@json_option
+def rebuild(check: bool) -> None:
+    """Compute anew what follows from facts, such as states and what a hotfix is found by, and mend what differs."""
+    if check:
+        with the_register() as register, register.read() as session:
+            found = list(differences(session))
+    else:
+        with change() as changing:
+            found = rebuild_caches(changing)
+    lines = [f"{one.about}: {one.what} is {one.cached}, not {one.computed}" for one in found]
+    if check and found:
+        raise DatabaseError("cache", "\n".join(lines))
+    report({"different": [vars(one) for one in found]}, "\n".join(lines) or "everything is what follows from the facts")
 
 
 def _refusal(database: Database) -> DatabaseError | None:

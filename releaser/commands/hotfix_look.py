@@ -51,7 +51,13 @@ def _root(register: Register) -> Root | None:
 @click.command("list", epilog=example("patchline hotfix list --product shop --state in-review"))
 @click.option("--product", metavar="P", help="Of this product.")
 @click.option("--baseline", metavar="V", help="For this version.")
-@click.option("--state", "states", type=click.Choice([state.value for state in State]), multiple=True, help="In this state; several.")
+@click.option(
+    "--state",
+    "states",
+    type=click.Choice([state.value for state in State]),
+    multiple=True,
+    help="In this state; several.",
+)
 @click.option("--severity", type=click.Choice(SEVERITIES), help="Of this severity.")
 @click.option("--kind", type=click.Choice(KINDS), help="Of this kind.")
 @click.option("--fix", metavar="ID", help="That lists this fix.")
