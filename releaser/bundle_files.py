@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from patchline.patches.bundle import NullStore, Store, inspect, open_container
+from patchline.patches.bundle import Container, NullStore, Store, inspect, open_container
 from patchline.patches.files import open_regular, read_file
 from patchline.patches.limits import LIMITS
 from patchline.patches.manifest import Manifest
+from patchline.patches.release_zip import is_zip, open_release
 
 STATEMENT = ".statement.json"
 
@@ -42,12 +43,17 @@ def read_bundle(path: Path, store: Store | None = None) -> BundleFile:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read the manifest of a bundle, whose every byte is checked, or a manifest that lies there by itself.
+    """Read the manifest of a bundle or release zip, whose bundle is checked whole, or one that lies there by itself.
 
     Raises:
         MalformedError: it is neither.
         NotFoundError: it is not there.
     """
     with open_regular(path) as file:
-        alone = file.read(1) == b"{"
-    return Manifest.parse(read_file(path, limit=LIMITS.manifest)) if alone else read_bundle(path).manifest
+        start = file.read(4)
+    if start.startswith(b"{"):
+        return Manifest.parse(read_file(path, limit=LIMITS.manifest))
+    if not is_zip(start):
+        return read_bundle(path).manifest
+    with open_release(path) as release:
+        return inspect(Container(release.open_bundle()), NullStore()).manifest

@@ -38,7 +38,7 @@ def recall() -> None:
 )
 @click.argument("file", metavar="ID|FILE", type=FILE)
 @click.option("--reason", required=True, help="Why; customers read it.")
-@click.option("--replacement", type=FILE, help="The bundle or manifest to apply instead.")
+@click.option("--replacement", type=FILE, help="The bundle, release zip or manifest to apply instead.")
 @click.option("--void", is_flag=True, help="It was approved and never published.")
 @click.option("--key", "name", required=True, metavar="KEY", help="Your key, an approver's.")
 @click.option("--trust", "trust_file", type=FILE, required=True, help="The vendor's trust file.")
@@ -49,7 +49,7 @@ def recall() -> None:
 def propose(
     file: Path, reason: str, replacement: Path | None, void: bool, name: str, trust_file: Path, out: Path
 ) -> None:
-    """Recall a bundle, a manifest or a registered hotfix for good; it takes a second person to confirm."""
+    """Recall a bundle, release zip, manifest or registered hotfix for good; it takes a second person to confirm."""
     trust = read_trust(trust_file)
     manifest = _manifest(file)
     instead = _manifest(replacement) if replacement else None
@@ -77,7 +77,9 @@ def propose(
     )
 )
 @click.argument("file", type=FILE)
-@click.option("--bundle", type=FILE, help="The bundle or manifest it is about, to compare; a reinstatement needs it.")
+@click.option(
+    "--bundle", type=FILE, help="The bundle, release zip or manifest it is about, to compare; a reinstatement needs it."
+)
 @click.option("--key", "name", required=True, metavar="KEY", help="Your key, an approver's.")
 @click.option("--trust", "trust_file", type=FILE, required=True, help="The vendor's trust file.")
 @passphrase_option
@@ -104,7 +106,7 @@ def confirm(file: Path, bundle: Path | None, name: str, trust_file: Path) -> Non
     )
 )
 @click.argument("files", metavar="RECALL...", type=FILE, nargs=-1, required=True)
-@click.option("--bundle", type=FILE, required=True, help="The bundle or manifest that was recalled.")
+@click.option("--bundle", type=FILE, required=True, help="The bundle, release zip or manifest that was recalled.")
 @click.option("--reason", required=True, help="Why; customers read it.")
 @click.option("--key", "name", required=True, metavar="KEY", help="Your key, an approver's.")
 @click.option("--trust", "trust_file", type=FILE, required=True, help="The vendor's trust file.")

@@ -5,6 +5,7 @@ from patchline.patches.policy import Purpose, key_document
 from patchline.patches.recall_list import Entry, RecallList
 from patchline.patches.recall_statements import Revision
 from patchline.patches.recalls import KnownRecalls, Recalled
+from patchline.patches.release_zip import write_release
 from patchline.releaser import hotfixes
 from patchline.releaser.recalling import read_recall_file
 from tests import vendor
@@ -69,6 +70,17 @@ def test_two_persons_recall_on_their_own_machines(desk):
     done = desk.confirm("ben", "--bundle", desk.bundle)
     assert done["lacking"] == [] and done["persons"] == ["ada", "ben"] and done["name"] == made["name"]
     assert desk.known() == Recalled(Revision.of(OLD), "loses orders", Revision.of(NEWER), void=True)
+
+
+def test_release_zip_is_recalled_as_it_was_downloaded(desk):
+    named = desk.folder / "HF-2026-0001-r1.hotfix"
+    desk.bundle.rename(named)
+    zipped = desk.folder / "r1.zip"
+    write_release(zipped, "read me", named)
+    assert desk.propose(file=zipped)["manifest"] == OLD.digest
+    desk.out.unlink()
+    zipped.write_bytes(zipped.read_bytes()[:-30])
+    assert desk.propose(file=zipped, expect=20)["error"].startswith("zip.")
 
 
 def test_contributor_may_recall_but_one_person_is_one(desk):
