@@ -37,7 +37,7 @@ from patchline.releaser.database import schema_of
 from patchline.releaser.register import Register
 
 _PASSING = (".lock", ".part", ".unfinished")
-_OWN_KEYS = {f"{server_keys.FOLDER}/{name}{sealed.ENDING}" for name in server_keys.NAMES}
+_OWN_KEYS = {f"{server_keys.FOLDER}/{name}{sealed.ENDING}" for name in (*server_keys.NAMES, *server_keys.ROLES)}
 _NOT_HOME = {"bundles", "channel", "register.db", "register.db-wal", "register.db-shm"}
 
 

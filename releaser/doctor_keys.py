@@ -11,10 +11,9 @@ from patchline.patches.errors import PatchlineError
 from patchline.patches.policy import Policy, Purpose
 from patchline.patches.wording import counted
 from patchline.releaser import server_keys
-from patchline.releaser.channel_home import PUBLISHER
 from patchline.releaser.published import Published
 
-_SERVERS = {*server_keys.NAMES, PUBLISHER, STATUS, SNAPSHOT, TIMESTAMP}
+_SERVERS = {*server_keys.NAMES, *server_keys.ROLES}
 _NOT_LOOKED_INTO = {"mirrors", "bundles", "channel"}
 _PRIVATE = b"PRIVATE KEY-----"
 

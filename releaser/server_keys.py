@@ -13,6 +13,9 @@ from patchline.patches.signers import Passphrase, Signer
 
 ONLINE, KIT = "online", "kit"
 NAMES = (ONLINE, KIT)
+"""The keys of every home."""
+ROLES = ("publisher", "status", "snapshot", "timestamp")
+"""Keys of homes that sign these roles by keys of their own, instead of the online one."""
 FOLDER = "keys"
 
 
