@@ -203,6 +203,12 @@ def _step(
 # The list
 
 
+def begin(change: Change, product: str) -> None:
+    """Issue the first list of a product: from then on sites can tell when they hear nothing of recalls."""
+    if _newest(change.session, product) is None:
+        issue(change, product)
+
+
 def issue(change: Change, product: str) -> bytes:
     """Write down the next recall list of a product, as the register has it now; return its bytes.
 

@@ -18,7 +18,16 @@ from patchline.patches.policy import POLICY_TYPE, Purpose
 from patchline.patches.root import Root
 from patchline.patches.signers import Signer
 from patchline.patches.trust import trust_document
-from patchline.releaser import ceremony, channel_roots, persons, policies, policy_making, publishing, server_keys
+from patchline.releaser import (
+    ceremony,
+    channel_roots,
+    persons,
+    policies,
+    policy_making,
+    publishing,
+    recalls,
+    server_keys,
+)
 from patchline.releaser.catalogue import add_product
 from patchline.releaser.channel_home import open_channel
 from patchline.releaser.offline_ceremony import OFFLINE
@@ -122,3 +131,4 @@ def _fill(register: Register, papers: Papers, root: Root, by: str, now: datetime
             add_product(change, papers.product, papers.product, None)
         policy = read_file(papers.path("policy.json"), limit=LIMITS.trust_file)
         policies.take(change, papers.product, policy, root)
+        recalls.begin(change, papers.product)

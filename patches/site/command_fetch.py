@@ -51,6 +51,7 @@ def _document(fetched: Fetched) -> dict[str, Any]:
         "offers": [{**one, "path": _path(fetched, one["release"])} for one in offers],
         "vanished": fetched.vanished,
         "ratified": fetched.ratified,
+        "withdrawn": {label: one.as_document() for label, one in fetched.withdrawn.items()},
         "client": client and {"version": client[0].version, "path": str(client[1])},
         "warnings": fetched.warnings,
     }
@@ -73,6 +74,7 @@ def _lines(fetched: Fetched) -> list[str]:
         urgent = ", approved as an emergency only" if offer.verified and offer.verified.emergency else ""
         lines.append(f"new: {offer.label}{told}{urgent}{_where(fetched, offer.label)}")
     lines += offer_lines(offer for offer in fetched.offers if offer.standing not in (Standing.NEW, Standing.APPLIED))
+    lines += [f"{label}, which is applied here, is {one}" for label, one in fetched.withdrawn.items()]
     lines += [f"vanished: {name} was listed once and was never recalled; ask the vendor" for name in fetched.vanished]
     lines += [f"ratified: {label} is approved by the ordinary rules now" for label in fetched.ratified]
     if fetched.client is not None:

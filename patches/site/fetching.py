@@ -15,9 +15,10 @@ from tempfile import TemporaryDirectory
 from patchline.patches.errors import PatchlineError
 from patchline.patches.files import open_regular
 from patchline.patches.progress import Advance, progress
-from patchline.patches.site.accepting import circumstances
+from patchline.patches.site.accepting import circumstances, withdrawn
 from patchline.patches.site.downloads import Downloads, Ranges
 from patchline.patches.site.emergencies import ratify
+from patchline.patches.site.inventory import Withdrawn
 from patchline.patches.site.looking import look_at
 from patchline.patches.site.newer_client import NewerClient, newer_client
 from patchline.patches.site.offers import GONE_OFF, Offer, Standing, check_bytes, examine
@@ -39,6 +40,7 @@ class Fetched:
         vanished: revisions that were listed once, are not any more, and were never recalled.
         client: a newer client, and where it lies.
         ratified: emergencies applied here that are approved by the ordinary rules now.
+        withdrawn: what is held back or recalled of what is applied here, by its label.
     """
 
     look: Look
@@ -48,6 +50,7 @@ class Fetched:
     vanished: list[str] = field(default_factory=list)
     client: tuple[NewerClient, Path] | None = None
     ratified: list[str] = field(default_factory=list)
+    withdrawn: dict[str, Withdrawn] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -70,6 +73,8 @@ def fetch(site: Site, source: Source, now: datetime, stale_until: datetime | Non
         if ledger.unratified:
             verified = [offer.verified for offer in fetched.offers if offer.verified]
             fetched.ratified = ratify(site.ledger(), verified, now)
+        against = withdrawn(site, ledger, fetched.look.view)
+        fetched.withdrawn = {one.label: against[one.manifest] for one in ledger.active if one.manifest in against}
         fetched.vanished = _vanished(fetched.look)
         _bring_client(site, fetched)
         _bring(site, source, fetched)

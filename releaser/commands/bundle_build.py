@@ -121,8 +121,15 @@ def build_command(identifier: str, product: str, baseline: str, revision: int, o
     report(built_document(built), built_text(built))
 
 
-def build_for(named: Order, out: Path, given: dict[str, Any]) -> Built:
-    """Build what the options of `build_options` say, for a hotfix whose names are known."""
+def build_for(named: Order, out: Path, given: dict[str, Any], planned: Authored | None = None) -> Built:
+    """Build what the options of `build_options` say, for a hotfix whose names are known.
+
+    Args:
+        named: its names.
+        out: the bundle to write.
+        given: the options.
+        planned: title, kind, severity and fixes that count where neither options nor recipe say them.
+    """
     order = replace(
         named,
         kind=given["kind"],
@@ -135,7 +142,7 @@ def build_for(named: Order, out: Path, given: dict[str, Any]) -> Built:
     _check_names(order)
     wanted = Wanted(
         order=order,
-        authored=_authored(given["recipe_file"], given["subdir"]),
+        authored=_filled(_authored(given["recipe_file"], given["subdir"]), planned, given),
         origin=_origin(given),
         people=read_people(given["people"]) if given["people"] else None,
         onto=given["onto"],
@@ -156,6 +163,18 @@ def _authored(recipe_file: Path | None, subdir: str | None) -> Authored:
     if not folder or any(part in ("", ".", "..") for part in folder.split("/")):
         raise UsageError("options", f"--subdir takes a folder of the repository, not {subdir!r}")
     return authored.below(folder)
+
+
+def _filled(authored: Authored, planned: Authored | None, given: dict[str, Any]) -> Authored:
+    if planned is None:
+        return authored
+    return replace(
+        authored,
+        title=authored.title or planned.title,
+        kind=authored.kind or planned.kind,
+        severity=authored.severity or planned.severity,
+        fixes=authored.fixes if given["fixes"] else authored.fixes or planned.fixes,
+    )
 
 
 def _check_names(order: Order) -> None:

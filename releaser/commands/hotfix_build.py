@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from patchline.patches.errors import NotFoundError, UsageError
 from patchline.patches.files import read_file
@@ -20,8 +22,9 @@ from patchline.releaser.commands.options import clock, register_options, the_per
 from patchline.releaser.composing import Order
 from patchline.releaser.earlier_hotfixes import published_before
 from patchline.releaser.hotfixes import find, label
+from patchline.releaser.recipe import Authored
 from patchline.releaser.register import Register
-from patchline.releaser.tables.catalogue import Baseline, Product
+from patchline.releaser.tables.catalogue import Baseline, Issue, Product
 from patchline.releaser.tables.hotfixes import Hotfix, Revision
 
 _FOLDERS = ("base_dir", "head_dir", "source", "contributors")
@@ -33,6 +36,7 @@ class _Asked:
 
     label: str
     order: Order
+    planned: Authored
     repository: str | None
     tag: str | None
 
@@ -51,7 +55,10 @@ class _Asked:
 @register_options
 @json_option
 def build_command(identifier: str, bundle: Path | None, out: Path | None, **given: Any) -> None:
-    """Build the bundle of a hotfix for its baseline, onto what is published for that; or take one built elsewhere."""
+    """Build the bundle of a hotfix for its baseline, onto what is published for that; or take one built elsewhere.
+
+    Title, kind, severity and fixes are those of the draft, unless options or the recipe say others.
+    """
     with the_register() as register:
         if bundle is not None:
             if out is not None or any(given.values()):
@@ -63,7 +70,8 @@ def build_command(identifier: str, bundle: Path | None, out: Path | None, **give
         path = out or Path(f"{asked.label}.hotfix")
         with tempfile.TemporaryDirectory(prefix="patchline-onto-") as folder:
             onto = published_before(register, asked.label, Path(folder))
-            built = build_for(asked.order, path, {**given, **_source(asked, given), "onto": (*given["onto"], *onto)})
+            given |= {**_source(asked, given), "onto": (*given["onto"], *onto)}
+            built = build_for(asked.order, path, given, asked.planned)
         revision = _take(register, identifier, path)
     document = {**built_document(built), "state": str(revision.state), "onto": [file.stem for file in onto]}
     report(document, built_text(built))
@@ -92,9 +100,19 @@ def _asked(register: Register, identifier: str) -> _Asked:
         return _Asked(
             label=label(revision),
             order=Order(hotfix.id, hotfix.product, (hotfix.baseline,), revision.number),
+            planned=_planned(session, hotfix),
             repository=session.get_one(Product, hotfix.product).repository,
             tag=baseline.tag or baseline.commit_id,
         )
+
+
+def _planned(session: Session, hotfix: Hotfix) -> Authored:
+    """Return what the draft says; a fix has the title and CVEs of the issue of that id, if there is one."""
+    issues = {issue.id: issue for issue in session.scalars(select(Issue).where(Issue.id.in_(hotfix.fixes)))}
+    titles = {fix: issues[fix].title if fix in issues else hotfix.title for fix in hotfix.fixes}
+    cves = {fix: issues[fix].cve if fix in issues else [] for fix in hotfix.fixes}
+    fixes = [{"id": fix, "title": titles[fix], "cve": cves[fix], "coverage": "full"} for fix in hotfix.fixes]
+    return Authored(title=hotfix.title, kind=hotfix.kind, severity=hotfix.severity, fixes=tuple(fixes))
 
 
 def _source(asked: _Asked, given: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from patchline.patches.passphrases import passphrase_for, passphrase_option
 from patchline.patches.statements import time_text
 from patchline.patches.terminal import example, json_option, report
 from patchline.patches.wording import counted
+from patchline.releaser import recalls
 from patchline.releaser.catalogue import add_product, list_products
 from patchline.releaser.channel_home import open_channel
 from patchline.releaser.commands.options import (
@@ -76,6 +77,7 @@ def policy(identifier: str, file: Path) -> None:
         channel, root = open_channel(register, passphrase_for), newest_root(register)
         with register.attempt("policy.take", identifier, the_person(), clock()) as changing:
             taken = take(changing, identifier, data, root)
+            recalls.begin(changing, identifier)
         follow(register, channel, identifier, clock())
     document = {"product": identifier, "version": taken.version, "policy": taken.digest}
     report(document, f"policy {taken.version} of {identifier} counts now")

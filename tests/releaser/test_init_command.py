@@ -127,7 +127,8 @@ def test_trial_has_everything_in_one_place_and_says_so(tmp_path):
     trust = Trust.parse(Path(made["trust"]).read_bytes())
     assert trust.trial and trust.product == "shop"
     published = read_published(Store.at(str(home / "channel")))
-    assert set(published.targets) == {"status/policies/shop.json"} and published.versions.kit_root == 1
+    assert set(published.targets) == {"status/policies/shop.json", "status/recalls/shop.json"}
+    assert published.versions.kit_root == 1
     with opened(home) as register, register.read() as session:
         assert register.settings.trial
         assert {person.id for person in session.query(Person)} == {"rita", "bob", "ada", "ben"}

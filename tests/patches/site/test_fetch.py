@@ -272,10 +272,13 @@ def test_31_a_recall_reaches_a_site_and_stays(shop):
     shop.put_recalls(recalled=[recalled(bad.manifest, replacement=better.manifest)])
     shop.publish(better)
     found = shop.fetch(shop.channel.kit(shop.folder / "kit"))
-    assert found["recalls"] == 2
+    assert found["recalls"] == 2 and found["withdrawn"]["HF-2026-0001-r1"]["recalled"]
     [layer] = shop.site("inventory", "--json").document["hotfixes"]
     assert layer["withdrawn"] == {"recalled": True, "reason": "it loses orders", "replacement": "HF-2026-0031-r1"}
     assert "RECALLED: it loses orders; HF-2026-0031-r1 replaces it" in shop.site("inventory").out
+    assert (
+        "HF-2026-0001-r1, which is applied here, is RECALLED" in shop.site("fetch", "--from", shop.folder / "kit").out
+    )
     shop.site("rollback", "HF-2026-0001")
     for command in ("verify", "plan", "apply"):
         assert shop.site(command, bad.path, "--json", expect=27).document["error"] == "recalled.list"
