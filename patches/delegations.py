@@ -11,15 +11,13 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from tuf.api.metadata import Metadata
-from tuf.api.metadata import Targets as TufTargets  # type: ignore[attr-defined]  # it declares no public names
-
 from patchline.patches.channel import HOTFIX_PATHS, HOTFIXES, STATUS, STATUS_PATHS
 from patchline.patches.errors import ChannelError
 from patchline.patches.fields import Fields
 from patchline.patches.keys import PublicKey
 from patchline.patches.root import Root
 from patchline.patches.tuf_keys import TufKey
+from patchline.patches.tuf_library import Metadata, TufTargets
 from patchline.patches.tuf_roles import Role, read_keys, read_role, read_signed
 
 PATHS: Mapping[str, tuple[str, ...]] = MappingProxyType({HOTFIXES: HOTFIX_PATHS, STATUS: STATUS_PATHS})

@@ -17,12 +17,10 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from tuf.api.metadata import Metadata
-from tuf.api.metadata import Root as TufRoot  # type: ignore[attr-defined]  # it declares no public names
-
 from patchline.patches.errors import TrustError
 from patchline.patches.fields import Fields
 from patchline.patches.keys import PublicKey
+from patchline.patches.tuf_library import Metadata, TufRoot
 from patchline.patches.tuf_roles import Role, read_keys, read_role, read_signed
 
 ROLES = ("root", "snapshot", "targets", "timestamp")

@@ -6,18 +6,17 @@ of small order and S + L where `cryptography` is missing, and no P-256 at all.
 
 from typing import Any
 
-from securesystemslib.exceptions import UnverifiedSignatureError
-from securesystemslib.signer import (  # type: ignore[attr-defined]  # it declares no public names
-    KEY_FOR_TYPE_AND_SCHEME,
-    Key,
-    Signature,
-)
-from securesystemslib.signer import Signer as TufSignerBase  # type: ignore[attr-defined]
-
 from patchline.patches.errors import SignatureError
 from patchline.patches.keys import Kind, PublicKey
 from patchline.patches.signature import verify_signature
 from patchline.patches.signers import Signer
+from patchline.patches.tuf_library import (
+    KEY_FOR_TYPE_AND_SCHEME,
+    Key,
+    Signature,
+    TufSignerBase,
+    UnverifiedSignatureError,
+)
 
 _NAMES = {Kind.P256: ("ecdsa", "ecdsa-sha2-nistp256"), Kind.ED25519: ("ed25519", "ed25519")}
 

@@ -19,8 +19,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from patchline.patches.tuf_library import TufTargets as Targets  # Before the rest of python-tuf, which it imports.
+
+# isort: split
 from tuf.api import exceptions as tuf
-from tuf.api.metadata import Targets  # type: ignore[attr-defined]  # it declares no public names
 from tuf.api.serialization import DeserializationError
 from tuf.ngclient.config import UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
