@@ -142,19 +142,20 @@ def _plan_staged(
     staged: staging.Stamps,
 ) -> tuple[Plan, Survey]:
     """Stage the payloads, noting them in `staged`, and work out what to do with them."""
+    survey = Survey(site, change.installation.ledger, context.now, consent.recalled)
 
-    def planned(manifests: list[Manifest]) -> tuple[Plan, Survey]:
-        survey = Survey(site, change.installation.ledger, context.now, consent.recalled)
-        return _planned(survey, manifests, consent, hours, context.now), survey
+    def planned(manifests: list[Manifest]) -> Plan:
+        return _planned(survey, manifests, consent, hours, context.now)
 
     manifests = [verified.manifest for verified, _ in offered]
     hours = hours_of(verified for verified, _ in offered)
     change.needs = lambda: space.needs_of_manifests(site, manifests)
     if short := space.missing(change.needs()):
-        refuse(planned(manifests)[0].problems or short)  # All problems at once; a full disk is not filled further.
+        refuse(planned(manifests).problems or short)  # All problems at once; a full disk is not filled further.
     context.progress("verifying and staging")
-    bundles = [stage(verified, container, _store(site, verified, staged)) for verified, container in offered]
-    plan, survey = planned([bundle.manifest for bundle in bundles])
+    with survey.reading_ahead(entry.place for manifest in manifests for entry in manifest.files):
+        bundles = [stage(verified, container, _store(site, verified, staged)) for verified, container in offered]
+    plan = planned([bundle.manifest for bundle in bundles])
     _accept(plan, consent)
     consent.emergencies.require(hours, (layer.manifest for layer, _ in plan.layers))
     change.needs = lambda: space.needs_of_actions(site, plan.actions, plan.between, plan.spent)

@@ -1,6 +1,8 @@
 """A site as it stands, for the rules: what is applied, and what lies at a place, each looked at once. Nothing writes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 
@@ -10,6 +12,8 @@ from patchline.patches.site.state import Site
 from patchline.patches.situation import Hold, Installed, Key, Place, Situation
 
 PLATFORMS = frozenset({"linux", "unix"})
+_LARGE = 512 << 10
+"""From so many bytes on, hashing in a second thread gains more than it costs."""
 
 
 class Survey:
@@ -60,6 +64,25 @@ class Survey:
     def will_cover(self, places: Iterable[Place]) -> None:
         """Take in the places that are about to be changed, before any is looked at."""
         self._to_cover.update(places)
+
+    @contextmanager
+    def reading_ahead(self, places: Iterable[Place]) -> Iterator[None]:
+        """Read what is large of these places in a thread of its own while the block does other work."""
+        places = list(dict.fromkeys(places))
+        self.will_cover(places)
+        with ThreadPoolExecutor(1) as reader:
+            try:
+                for place in filter(self._is_large, places):
+                    reader.submit(self.found, place)  # Where it fails, it fails again when it is asked for.
+                yield
+            except BaseException:
+                reader.shutdown(cancel_futures=True)
+                raise
+
+    def _is_large(self, place: Place) -> bool:
+        area = self.site.roots.get(place[0])
+        status = area.status(place[1]) if area is not None else None
+        return status is not None and status.st_size >= _LARGE
 
     def _look(self, place: Place) -> Found:
         area = self.site.roots.get(place[0])

@@ -1,5 +1,8 @@
+import threading
+
 import pytest
 
+from patchline.patches.errors import PatchlineError
 from patchline.patches.site import area
 from tests.crash_scenes import FINE, step
 from tests.samples import fix
@@ -90,3 +93,33 @@ def test_file_of_the_same_stamp_is_not_read_again(world, monkeypatch):
     world.apply(hotfix)
     changed = [path for path, content in BASE.items() if path in CHANGES and not isinstance(content, LinkTo)]
     assert len(reads) == len(changed), "once, to see that it is what the hotfix was made for"
+
+
+def test_large_file_is_read_once_while_the_payload_comes(tmp_path, monkeypatch):
+    base, changes = {"data.bin": b"old" * 300_000, "small": b"old\n"}, {"data.bin": b"new" * 300_000, "small": b"new\n"}
+    world, reads = World(tmp_path, base), []
+    real = area.hash_file
+
+    def counted(handle, *arguments):
+        reads.append(threading.current_thread() is threading.main_thread())
+        return real(handle, *arguments)
+
+    monkeypatch.setattr(area, "hash_file", counted)
+    hotfix = world.hotfix(changes)
+    world.apply(hotfix)
+    assert sorted(reads) == [False, True], "the large one in a thread of its own, each once"
+    world.rollback()
+    assert world.tree()["data.bin"][1] == base["data.bin"]
+
+
+def test_payload_that_is_refused_while_a_large_file_is_read_leaves_nothing(tmp_path):
+    world = World(tmp_path, {"data.bin": b"old" * 300_000})
+    hotfix = world.hotfix({"data.bin": b"new" * 300_000})
+    before, data = world.tree(), bytearray(hotfix.path.read_bytes())
+    data[-2000] ^= 1
+    hotfix.path.write_bytes(data)
+    with pytest.raises(PatchlineError):
+        world.apply(hotfix)
+    assert world.tree() == before
+    with world.opened() as site:
+        assert not site.roots["app"].names(".patchline/staging")
