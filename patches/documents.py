@@ -19,15 +19,21 @@ _SAFE_INTEGER = 2**53 - 1
 _FROM_D800 = re.compile(rb"[\xed-\xff]")
 
 
-def encode(document: Any) -> bytes:
-    """Return the canonical bytes of a document of dicts, lists, strings, integers, booleans and None."""
+def encode(document: Any, *, read_next: bool = False) -> bytes:
+    """Return the canonical bytes of a document of dicts, lists, strings, integers, booleans and None.
+
+    Args:
+        document: what is written.
+        read_next: the caller reads the bytes by `decode`, which refuses what has no canonical form here.
+    """
     try:
         data = _encode(document)
     except UnicodeEncodeError:
         raise DocumentError("surrogate", "a document holds an unpaired surrogate") from None
     except (TypeError, ValueError, rfc8785.CanonicalizationError) as error:
         raise DocumentError("not-canonical", f"cannot be written as canonical JSON: {error}") from None
-    _parse(data, "document")  # Refuses what has no canonical form here: floats, large integers.
+    if not read_next:
+        _parse(data, "document")  # Refuses what has no canonical form here: floats, large integers.
     return data
 
 

@@ -87,7 +87,10 @@ class Fields:
 
     def sha256(self, key: str) -> str:
         """Return a SHA-256 digest: 64 lower-case hexadecimal digits."""
-        return self.text(key, limit=64, pattern=_HEX_DIGEST)
+        value: str = self._get(key, str, "a string")
+        if not _HEX_DIGEST.fullmatch(value):
+            self.fail("value", f".{key} is not allowed: {value[:80]!r}")
+        return value
 
     def items(self, key: str, *, most: int) -> list[Any]:
         """Return a list of at most `most` items."""

@@ -283,7 +283,7 @@ class Manifest:
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> "Manifest":
         """Make a manifest from a document, by the same rules as one that came from outside."""
-        return cls.parse(documents.encode(document))
+        return cls.parse(documents.encode(document, read_next=True))
 
     @property
     def label(self) -> str:

@@ -197,7 +197,7 @@ def run(program: click.Command, arguments: Sequence[str] | None = None) -> int:
         arguments: without the program's name; those of this process by default.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    _collect_seldom()
+    collect_seldom()
     _never_fail_to_encode(sys.stdout, sys.stderr)
     try:
         with stoppable(), showing_progress():
@@ -294,7 +294,7 @@ def _nowhere() -> TextIO:
     return open(os.devnull, "w")  # noqa: PTH123 (Python flushes it at exit)
 
 
-def _collect_seldom() -> None:
+def collect_seldom() -> None:
     """Have the collector of cycles leave alone what was imported, and what soon goes by itself."""
     gc.freeze()
     gc.set_threshold(_MANY_OBJECTS)

@@ -86,21 +86,18 @@ class ObjectReader:
 
     def _next(self, oid: str) -> Object | None:
         header = self._answers.readline()
-        if header == f"{oid} missing\n".encode():
-            return None
         match = _FOUND.fullmatch(header)
         if match is None or match[1].decode() != oid:
+            if header == f"{oid} missing\n".encode():
+                return None
             raise GitError("damaged", f"object {oid} cannot be read: git answered {header[:120]!r}")
         kind, size = match[2].decode(), int(match[3])
         check = self._hash(b"%b %d\0" % (match[2], size), usedforsecurity=False)
         if size > WHOLE:
             return Object(oid, kind, size, None, self._stream(oid, size, check))
-        data = self._take(oid, size + 1)
-        if data[-1:] != b"\n":
-            raise GitError("damaged", f"object {oid} is longer than git said")
-        data = data[:-1]
+        data = self._take(oid, size)
         check.update(data)
-        self._compare(oid, check)
+        self._finish(oid, check)
         return Object(oid, kind, size, data, _NOTHING)
 
     def _stream(self, oid: str, size: int, check: "hashlib._Hash") -> Iterator[bytes]:

@@ -22,7 +22,10 @@ def matches(pattern: str, root: str, path: str) -> bool:
 
 def any_matches(patterns: Iterable[str], root: str, path: str) -> bool:
     """Tell whether one of some patterns means a path of a root."""
-    return any(matches(pattern, root, path) for pattern in patterns)
+    for pattern in patterns:  # A generator would cost more than nearly every path needs.
+        if matches(pattern, root, path):
+            return True
+    return False
 
 
 @lru_cache(maxsize=4096)

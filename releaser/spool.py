@@ -15,7 +15,7 @@ from typing import IO, Self
 from patchline.patches.errors import BuildError
 from patchline.patches.limits import LIMITS
 
-_IN_MEMORY = 8 << 20
+_IN_MEMORY = 16 << 20
 _CHUNK = 1 << 20
 
 

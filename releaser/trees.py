@@ -127,7 +127,8 @@ def _folders(pair: Pair) -> Pair:
 
 
 def _has_leaf(pair: Pair) -> bool:
-    return any(node is not None and not _is_folder(node) for node in pair[1:])
+    _, base, head = pair
+    return (base is not None and base.kind != "folder") or (head is not None and head.kind != "folder")
 
 
 def check_twins(head: Tree, differences: Iterable[Difference], platforms: Iterable[str]) -> None:
