@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
-from bench.timing import Sample, Samples, median, ratio
+from bench.timing import Sample, Samples, median, ratio, ratios
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,18 @@ def compared(
     counts: str = "cpu",
     goal: float | None = None,
     at_least: bool = False,
+    start_up: bool = False,
 ) -> Figure:
-    """Return the ratio of two sides, with the medians of both beside it."""
+    """Return the ratio of two sides, with the medians of both beside it, and with `start_up` the ratio of all they took."""
     ours, peers = samples[names[0]], samples[names[1]]
     other = "wall" if counts == "cpu" else "cpu"
-    details = {f"{other} ratio": ratio(ours, peers, other)}
+    value = ratio(peers, ours, counts) if at_least else ratio(ours, peers, counts)
+    every = ratios(peers, ours, counts) if at_least else ratios(ours, peers, counts)
+    details = {"least": min(every), "most": max(every), f"{other} ratio": ratio(ours, peers, other)}
+    if start_up:
+        details["cpu ratio with start-up"] = ratio(ours, peers, "whole")
     for name, found in zip(names, (ours, peers), strict=True):
         details |= {f"{name} cpu s": median(found, "cpu"), f"{name} wall s": median(found, "wall")}
-    value = ratio(peers, ours, counts) if at_least else ratio(ours, peers, counts)
     return Figure(number, what, value, goal=goal, at_least=at_least, counts=counts, details=details)
 
 

@@ -1,4 +1,4 @@
-"""Run a command of one of the programs, or a work of `bench.work`, in this process and say what it took apart from Python's own start.
+"""Run a command of one of the programs, or a work of `_WORK`, in this process and say what it took apart from Python's own start.
 
 `python -m bench.inside FIGURES PROGRAM ARGUMENT...` writes a JSON document to FIGURES: CPU seconds (children
 included) and wall of the command, and the same of the parts that are printed apart.
@@ -13,9 +13,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.work import WORK
 from patchline.patches import terminal
 
+_WORK = {
+    "hash-file": "work",
+    "change-often": "work",
+    "read-changes": "reading",
+    "gitpython-changes": "peers",
+    "channel-publish": "channel_work",
+    "channel-refresh": "channel_work",
+    "kit-make": "kit_work",
+    "kit-take": "kit_work",
+    "tuf-publish": "channel_work",
+    "tuf-refresh": "channel_work",
+}
+"""The module of this folder in whose `WORK` each work stands: only that one is loaded, as its imports are paid too."""
 _PROGRAMS = {
     "patchline": ("patchline.releaser.commands.main", "patchline"),
     "patchline-site": ("patchline.patches.site.commands", "patchline_site"),
@@ -67,8 +79,10 @@ def main(figures: str, program: str, *arguments: str) -> int:
     """Run the command or the work; return its exit code."""
     whole, code = Watch(), 0
     apart: dict[str, Watch] = {}
-    if program in WORK:
-        whole.around(WORK[program])(*arguments)
+    if program in _WORK:
+        work = importlib.import_module(f"bench.{_WORK[program]}").WORK[program]
+        terminal.collect_seldom()  # As the programs do.
+        whole.around(work)(*arguments)
     else:
         command = _loaded(program, apart)
         code = int(whole.around(terminal.run)(command, list(arguments)))

@@ -17,6 +17,7 @@ _LIBRARIES = ("gitpython", "zlib-ng", "cryptography", "tuf")
 def facts(now: datetime, extent: str) -> dict[str, str]:
     """Return what the figures depend on."""
     found = {"date": f"{now:%Y-%m-%d}", "extent": extent, "machine": _machine(), "python": platform.python_version()}
+    found["load"] = " ".join(f"{load:.1f}" for load in os.getloadavg()) + " over the last 1, 5 and 15 minutes"
     for line in _PROGRAMS:
         found[line[0]] = subprocess.run(line, check=True, capture_output=True, text=True).stdout.splitlines()[0].strip()
     return found | {name: metadata.version(name) for name in _LIBRARIES}
@@ -37,8 +38,9 @@ def written(found: dict[str, str], figures: Sequence[Figure]) -> str:
 _HEAD = """# Performance
 
 Written by `make bench`. Every figure is a ratio to a peer that ran in turn in the same benchmark (A B A B, median of
-the ratios within a round), since absolute times mean nothing on a shared machine; or a bound on memory. CPU counts
-children. Of our programs Python's own start and imports are left out (A3 says what they take).
+the ratios within a round), since absolute times mean nothing on a shared machine; or a bound on memory. `least` and
+`most` are the ratios of single rounds: far apart they say how restless the machine was. CPU counts children. Of our
+programs Python's own start and imports are left out, and stand beside as `with start-up` (A3 says what they take).
 """
 
 _FOOT = """
@@ -46,9 +48,10 @@ _FOOT = """
   the floor (`git diff-tree` piped to `git cat-file --batch --buffer` piped to `cat`) reads the same.
 - B2: `git archive --format=zip` packs the new side alone, without digests; scan and simulation are printed apart.
 - A1: `rsync -a -I --backup --fsync` of the same files; ours verifies signatures and digests, keeps a journal, a ledger
-  and the earlier contents, and checks every file afterwards.
+  and the earlier contents, and checks every file afterwards. A1 and A2 count wall: what they wait for is the disk.
 - C1 to C3: python-tuf bare neither checks what it publishes on top of, nor locks, nor makes anything durable; as a
   client it keeps no memory of its own. Both read a folder.
+- Why a goal is missed: docs/decisions/0013-where-speed-ends.md.
 - Growth: the exponent between two sizes; 1 follows the size, 0 does not grow.
 - Memory: peak of the largest process.
 """

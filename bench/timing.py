@@ -23,12 +23,14 @@ class Sample:
     Attributes:
         cpu, wall: seconds; those of children are in the CPU.
         peak: MiB of its largest process; `own` without those it started.
+        whole: CPU seconds with Python's own start and imports, which `cpu` leaves out of our programs.
         parts: what was measured apart, by name.
     """
 
     cpu: float
     wall: float
     peak: float
+    whole: float
     own: float = 0.0
     parts: dict[str, dict[str, float]] = field(default_factory=dict)
 
@@ -59,9 +61,9 @@ class Side:
         if not self.inside:
             return _run(self.line, self.environment)
         with tempfile.NamedTemporaryFile() as file:
-            _run([*_inside(file.name), *self.line], self.environment)
+            outside = _run([*_inside(file.name), *self.line], self.environment)
             found = json.loads(Path(file.name).read_text())
-        return Sample(found["cpu"], found["wall"], found["peak"], found["own"], found["parts"])
+        return Sample(found["cpu"], found["wall"], found["peak"], outside.cpu, found["own"], found["parts"])
 
 
 def _inside(figures: str) -> list[str]:
@@ -78,7 +80,8 @@ def _run(line: Sequence[str], environment: Mapping[str, str] | None) -> Sample:
         if process.returncode:
             told.seek(0)
             raise SystemExit(f"{' '.join(line)} ended with {process.returncode}: {told.read().decode()[-2000:]}")
-    return Sample(used.ru_utime + used.ru_stime, wall, used.ru_maxrss / 1024)
+    cpu = used.ru_utime + used.ru_stime
+    return Sample(cpu, wall, used.ru_maxrss / 1024, cpu)
 
 
 Samples = dict[str, list[Sample]]
@@ -96,15 +99,19 @@ def in_turn(sides: Sequence[Side], rounds: int) -> Samples:
 
 
 def median(samples: Sequence[Sample], what: str) -> float:
-    """Return the median of `cpu`, `wall` or `peak`."""
+    """Return the median of `cpu`, `wall`, `whole`, `peak` or `own`."""
     return statistics.median(getattr(sample, what) for sample in samples)
 
 
 def ratio(ours: Sequence[Sample], peers: Sequence[Sample], what: str) -> float:
     """Return the median of the ratios of the same rounds."""
-    return statistics.median(
-        getattr(one, what) / max(getattr(other, what), 1e-4) for one, other in zip(ours, peers, strict=True)
-    )
+    return statistics.median(ratios(ours, peers, what))
+
+
+def ratios(ours: Sequence[Sample], peers: Sequence[Sample], what: str) -> list[float]:
+    """Return the ratio of each round."""
+    pairs = zip(ours, peers, strict=True)
+    return [getattr(one, what) / max(getattr(other, what), 1e-4) for one, other in pairs]
 
 
 def exponent(small: float, large: float, factor: float) -> float:

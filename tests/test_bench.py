@@ -40,6 +40,7 @@ def test_every_benchmark_runs_on_tiny_input(tmp_path):
         "C3",
         "K1",
         "K2",
+        "I1",
     }
     assert all(figure["value"] > 0 for figure in figures if figure["unit"] == "x")
 
