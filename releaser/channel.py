@@ -202,8 +202,7 @@ class Channel:
             versions = self._write(published, published.targets, now, again=due)
             expiries = read_published(self.store).expiries if due else published.expiries
             self._clear(versions)
-        renewed = tuple(role for role in _ONLINE_ROLES if versions.of(role) != published.versions.of(role))
-        return Renewal(versions, renewed, expiries)
+        return Renewal(versions, versions.newer_than(published.versions), expiries)
 
     def above(self, seen: Versions, now: datetime) -> Versions:
         """Sign everything again, with versions above those that were seen outside: for after a restored backup.

@@ -5,6 +5,7 @@ what a crash left undone is done; then what has lived half of its life is signed
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -42,12 +43,14 @@ def keep_up(register: Register, channel: Channel, person: Callable[[], str], now
         StateError: there is no channel yet, or it cannot be written.
         LockedError: others keep publishing.
     """
+    before = channel.published().versions
     for product in _with_aged_lists(register, now):
         with register.change(person(), now) as change:
             recalls.issue(change, product)
     follow_all(register, channel, now)
     _tell_checkpoint(register, channel, now)
-    return channel.renew(now)
+    renewal = channel.renew(now)
+    return replace(renewal, renewed=renewal.versions.newer_than(before))
 
 
 def _with_aged_lists(register: Register, now: datetime) -> list[str]:

@@ -67,6 +67,10 @@ class Versions:
         """Return the version of a role."""
         return int(getattr(self, role))
 
+    def newer_than(self, before: "Versions") -> tuple[str, ...]:
+        """Return the roles that have another version than before."""
+        return tuple(role for role, version in vars(self).items() if version != before.of(role))
+
     def as_document(self) -> dict[str, int]:
         """Return the versions for `--json` and the register."""
         return dict(vars(self))

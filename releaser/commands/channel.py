@@ -61,7 +61,7 @@ def renew(above: Path | None, client: Path | None) -> None:
         else:
             versions = found.above(channel_watch.read_versions(read_file(above, limit=STATE_LIMIT)), now)
             renewed, expiries = ("hotfixes", "status", "snapshot", "timestamp"), found.published().expiries
-    lines = [f"signed again: {', '.join(renewed)}" if renewed else "nothing was due"]
+    lines = [f"published again: {', '.join(renewed)}" if renewed else "nothing was due"]
     document = {"renewed": list(renewed), "versions": versions.as_document(), "expires": _times(expiries)}
     terminal.report(document, "\n".join([*lines, *_expiry_lines(expiries, now)]))
 
