@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import applying, building, channel, history, inputs, kits, memory, page, verifying
+from bench import applying, building, channel, history, inputs, kits, memory, page, register, verifying
 from bench.figures import Figure, table
 from bench.inputs import Range
 from bench.programs import Vendor
@@ -31,11 +31,12 @@ class Extent:
     changes: int
     listed: tuple[int, int] = (1_000, 10_000)
     kit: tuple[int, int] = (4, 4 << 20)
+    events: int = 100_000
 
 
-TINY = Extent("tiny", 1, 1 << 20, [(10, 2_000, None), (20, 10_000, None)], 8 << 20, 1, (2, 20), (2, 20_000))
+TINY = Extent("tiny", 1, 1 << 20, [(10, 2_000, None), (20, 10_000, None)], 8 << 20, 1, (2, 20), (2, 20_000), 100)
 QUICK = Extent("quick", 5, 256 << 20, [(50, 20_000, None), (500, 20_000, 0.4), (200, 1_000_000, 0.85)], 256 << 20, 3)
-FULL = Extent("full", 9, 1 << 30, QUICK.applied, 2 << 30, 30, kit=(40, 52 << 20))
+FULL = Extent("full", 9, 1 << 30, QUICK.applied, 2 << 30, 30, kit=(40, 52 << 20), events=1_000_000)
 
 
 def ranges(extent: Extent, folder: Path) -> list[Range]:
@@ -68,6 +69,7 @@ def measure(extent: Extent, folder: Path) -> Iterator[Figure]:
     yield from channel.run(folder / "channel", extent.listed, extent.rounds)
     yield from kits.run(folder / "kits", *extent.kit, min(extent.rounds, 3))
     yield from history.run(vendor, folder / "history", extent.changes, extent.rounds)
+    yield from register.run(folder / "register", extent.events, min(extent.rounds, 3))
     yield from memory.run(vendor, folder / "memory", extent.memory)
 
 

@@ -24,6 +24,8 @@ _WORK = {
     "channel-refresh": "channel_work",
     "kit-make": "kit_work",
     "kit-take": "kit_work",
+    "audit-hash": "register_work",
+    "audit-verify": "register_work",
     "tuf-publish": "channel_work",
     "tuf-refresh": "channel_work",
 }

@@ -52,6 +52,8 @@ _FOOT = """
 - C1 to C3: python-tuf bare neither checks what it publishes on top of, nor locks, nor makes anything durable; as a
   client it keeps no memory of its own. Both read a folder.
 - Why a goal is missed: docs/decisions/0013-where-speed-ends.md.
+- R1: the floor reads the same rows and hashes each body, in one loop of Python's own sqlite3; ours follows the chain
+  (a second digest an event), finds what was changed, and knows both databases.
 - Growth: the exponent between two sizes; 1 follows the size, 0 does not grow.
 - Memory: peak of the largest process.
 """

@@ -9,6 +9,7 @@ import click
 from patchline.patches.errors import PatchlineError
 from patchline.patches.site.commands import patchline_site
 from patchline.releaser.commands.main import patchline
+from patchline.releaser.settings import Settings
 from patchline.releaser.states import TABLE, Transition
 
 DOCS = Path(__file__).parent
@@ -99,7 +100,32 @@ def _row(row: Transition) -> str:
     return f"| {row.action} | {row.before or ''} | {row.after} | {who} | {row.holds} | {row.records} |\n"
 
 
-PAGES = {"errors.md": errors_page, "commands.md": commands_page, "states.md": states_page}
+SETTINGS = """\
+# Settings
+
+A vendor's home has a file `settings.toml`, which `patchline init` writes; every setting has a default. A variable of the
+environment overrules it, as in `PATCHLINE_CHANNEL_URL=https://hotfixes.example.com`. A setting that does not exist is refused.
+
+| setting | environment | meaning |
+|---|---|---|
+"""
+
+
+def settings_page() -> str:
+    """Return `docs/settings.md`, made from the settings."""
+    prefix = Settings.model_config["env_prefix"]
+    fields = Settings.model_fields.items()
+    return SETTINGS + "".join(
+        f"| `{name}` | `{prefix}{name.upper()}` | {field.description} |\n" for name, field in fields
+    )
+
+
+PAGES = {
+    "errors.md": errors_page,
+    "commands.md": commands_page,
+    "states.md": states_page,
+    "settings.md": settings_page,
+}
 
 
 def main() -> int:

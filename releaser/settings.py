@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from patchline.patches.errors import SettingsError
@@ -16,25 +16,22 @@ FILE = "settings.toml"
 
 
 class Settings(BaseSettings):
-    """What a home is set to; everything has a default that works on one machine.
-
-    Attributes:
-        name: the vendor's, as customers read it.
-        database: URL of the register's database; None for SQLite in the home.
-        channel: where the channel is published, a folder or an object store's URL; None for `channel` in the home.
-        channel_url: where sites find it; goes into trust files.
-        bundles: where release sets are kept, a folder or an object store's URL; None for `bundles` in the home.
-        trial: made by `init --trial`: every key lies here, and every trust file says so.
-    """
+    """What a home is set to; everything has a default that works on one machine."""
 
     model_config = SettingsConfigDict(env_prefix="PATCHLINE_", extra="forbid", frozen=True)
 
-    name: str | None = None
-    database: SecretStr | None = None
-    channel: str | None = None
-    channel_url: str | None = None
-    bundles: str | None = None
-    trial: bool = False
+    name: str | None = Field(None, description="The vendor's name, as customers and auditors read it.")
+    database: SecretStr | None = Field(
+        None, description="URL of the register's database, `postgresql://USER@HOST/NAME`. Default: SQLite in the home."
+    )
+    channel: str | None = Field(
+        None, description="Where the channel is published, a folder or `s3://…`. Default: `channel` in the home."
+    )
+    channel_url: str | None = Field(None, description="Where sites find the channel; goes into trust files.")
+    bundles: str | None = Field(
+        None, description="Where bundles are kept, a folder or `s3://…`. Default: `bundles` in the home."
+    )
+    trial: bool = Field(False, description="Made by `init --trial`: every key lies here, and every trust file says so.")
 
     @classmethod
     def settings_customise_sources(  # type: ignore[override]  # fewer sources than pydantic has

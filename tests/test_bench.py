@@ -41,6 +41,8 @@ def test_every_benchmark_runs_on_tiny_input(tmp_path):
         "K1",
         "K2",
         "I1",
+        "R1",
+        "R2",
     }
     assert all(figure["value"] > 0 for figure in figures if figure["unit"] == "x")
 

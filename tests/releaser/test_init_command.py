@@ -9,7 +9,7 @@ import pytest
 
 from patchline.patches.sealed import read_sealed
 from patchline.patches.trust import Trust
-from patchline.releaser import ceremony, channel_roots, founding, publishing, server_keys
+from patchline.releaser import ceremony, channel_roots, founding, offline_ceremony, publishing, server_keys
 from patchline.releaser.published import read_published
 from patchline.releaser.register import opened
 from patchline.releaser.stores import Store
@@ -18,6 +18,7 @@ from patchline.releaser.tables.people import Person, Role
 from tests.conftest import NOTHING_MAY_BE_SKIPPED
 from tests.programs import run
 from tests.registers import BACKENDS, NOW, empty_database
+from tests.test_docs import wrong
 
 WORDS = {"online": b"one", "kit": b"two"}
 
@@ -154,3 +155,9 @@ def test_trial_that_was_broken_off_is_finished(tmp_path, monkeypatch):
     init(home, "--trial", "--person", "rita")
     assert not founding.is_unfinished(home)
     run("patchline", "channel", "renew", "--home", home, "--as", "rita", passphrase="words")
+
+
+def test_every_command_of_the_ceremony_exists():
+    for step in offline_ceremony.steps():
+        for command in step.commands:
+            assert wrong(command) is None, command
