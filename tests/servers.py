@@ -9,6 +9,7 @@ later ones at once, `no-ranges`, `deny` (403), `portal` (a page for everything),
 """
 
 import re
+import ssl
 import subprocess
 import sys
 import threading
@@ -19,6 +20,8 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+_ABSOLUTE = re.compile(r"^http://channel\.example/idm")
+"""What is asked of a proxy."""
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
 
@@ -38,7 +41,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(self.quirk if self.of in self.path else "")
 
     def answer(self, quirk: str) -> None:
-        path = self.folder / self.path.lstrip("/")
+        path = self.folder / _ABSOLUTE.sub("", self.path).lstrip("/")
         if quirk in ("deny", "busy", "redirect", "portal"):
             return self.odd(quirk)
         if not path.is_file():
@@ -100,19 +103,24 @@ class Handler(BaseHTTPRequestHandler):
 class Server:
     """A running server; `asked` holds what was asked of it."""
 
-    def __init__(self, folder: Path, quirk: str = "", of: str = "") -> None:
+    def __init__(self, folder: Path, quirk: str = "", of: str = "", certificate=None) -> None:
+        self.scheme = "https" if certificate else "http"
         self.asked: list[str] = []
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, folder, quirk, of, self.asked))
         self.http.daemon_threads = True
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self.http.socket = context.wrap_socket(self.http.socket, server_side=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.http.server_port}"
+        return f"{self.scheme}://127.0.0.1:{self.http.server_port}"
 
 
 @contextmanager
-def serving(folder: Path, quirk: str = "", of: str = "") -> Iterator[Server]:
-    server = Server(folder, quirk, of)
+def serving(folder: Path, quirk: str = "", of: str = "", **more) -> Iterator[Server]:
+    server = Server(folder, quirk, of, **more)
     thread = threading.Thread(target=partial(server.http.serve_forever, poll_interval=0.02), daemon=True)
     thread.start()
     try:

@@ -6,7 +6,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from patchline.patches.errors import StateError
 from patchline.patches.recalls import Recalled
 from patchline.patches.site.changing import Consent
 from patchline.patches.site.emergencies import Emergencies, ratify
@@ -84,12 +83,10 @@ def keep(site: Site, handed: Handed, now: datetime) -> None:
         StateError: the site has taken in something else since these were verified.
     """
     with locked(site, now):
-        before = View.of(site)
-        if before != handed.before:
-            raise StateError("edited", "the site has taken in something newer from its vendor meanwhile")
-        handed.view.seen((verified.manifest.digest for verified, _ in handed.bundles), now).keep(site, before)
+        digests = [verified.manifest.digest for verified, _ in handed.bundles]
+        handed.view.seen(digests, now).keep(site, handed.before)
         ledger = site.ledger()
-        if row := trust_row(before.trust, handed.view.trust, now, {}):
+        if row := trust_row(handed.before.trust, handed.view.trust, now, {}):
             ledger.append(row)
         ratify(ledger, (offer.verified for offer in handed.offers if offer.verified), now)
 

@@ -7,7 +7,8 @@ A part is durable as it grows; whether what lies there is right, only the digest
 """
 
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Generator
+from contextlib import closing
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -29,13 +30,13 @@ _PIECE = 4 << 20
 class Ranges(Protocol):
     """A source of which a file is had from any place."""
 
-    def pieces(self, path: str, start: int, end: int) -> Iterator[bytes]:
+    def pieces(self, path: str, start: int, end: int) -> Generator[bytes]:
         """Yield a file's bytes from `start` to before `end`."""
         ...
 
 
 class Downloads:
-    """The releases that lie in a site's state folder. The lock must be held."""
+    """The releases that lie in a site's state folder. The lock of fetching must be held."""
 
     def __init__(self, site: Site) -> None:
         """Make their folder where it is missing."""
@@ -89,18 +90,24 @@ class Downloads:
             self._append(source.pieces(target.file, 0, target.size), part, advance)
         return start > 0
 
-    def _append(self, pieces: Iterable[bytes], part: str, advance: Advance) -> None:
+    def _append(self, pieces: Generator[bytes], part: str, advance: Advance) -> None:
         gathered = bytearray()
+
+        def keep() -> None:
+            data = bytes(gathered)
+            gathered.clear()  # First: what a full disk took of it must not come twice.
+            self._disk.append(self._state, part, data)
+
         try:
-            for piece in pieces:
-                gathered += piece
-                advance(len(piece))
-                if len(gathered) >= _PIECE:
-                    self._disk.append(self._state, part, bytes(gathered))
-                    gathered.clear()
+            with closing(pieces):  # and with it the connection, whatever happens here
+                for piece in pieces:
+                    gathered += piece
+                    advance(len(piece))
+                    if len(gathered) >= _PIECE:
+                        keep()
         finally:  # What has arrived is worth keeping, whatever stopped it.
             if gathered:
-                self._disk.append(self._state, part, bytes(gathered))
+                keep()
 
     def _check_room(self, target: Target, needed: int) -> None:
         status = os.fstatvfs(self._state.descriptor)

@@ -1,7 +1,8 @@
 """Fetching: look at the channel, keep what it says, bring what is new for this site.
 
 What is learned is kept before anything large is brought, and what is brought is whole or still a part: a crash at any
-step leaves a site that believes the old or the new, and a second try finishes.
+step leaves a site that believes the old or the new, and a second try finishes. A network may be slow: the site's lock
+is held only while something is kept, so that nobody has to wait with a rollback.
 """
 
 from collections.abc import Iterator
@@ -61,18 +62,19 @@ def fetch(site: Site, source: Source, now: datetime, stale_until: datetime | Non
         ExpiredError, VerificationError, SourceError: as for `look_at`; nothing was taken.
         StateError: the clock is behind the ledger.
     """
-    with locked(site, now):
+    with locked(site, now, fetching=True):
         ledger, before = site.ledger(), View.of(site)
         check_clock(ledger, now)
         with _cache(site, source) as cache:
             look = look_at(source, before, cache, now, stale_until)
-        _keep(site, before, look, now, stale_until)  # What was recalled is known whatever happens below.
+        with locked(site, now):  # What was recalled is known whatever happens below.
+            _keep(site, before, look, now, stale_until)
         fetched = Fetched(look, before, warnings=list(look.warnings))
         fetched.offers, fetched.look = examine(look, circumstances(site, ledger, now, stale_until))
-        fetched.look.view.keep(site, look.view)
-        if ledger.unratified:
+        with locked(site, now):
+            fetched.look.view.keep(site, look.view)
             verified = [offer.verified for offer in fetched.offers if offer.verified]
-            fetched.ratified = ratify(site.ledger(), verified, now)
+            fetched.ratified = ratify(site.ledger(), verified, now) if ledger.unratified else []
         against = withdrawn(site, ledger, fetched.look.view)
         fetched.withdrawn = {one.label: against[one.manifest] for one in ledger.active if one.manifest in against}
         fetched.vanished = _vanished(fetched.look)

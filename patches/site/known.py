@@ -96,6 +96,10 @@ class Known:
         seen = {digest: now.isoformat(timespec="seconds") for digest in digests if digest not in self.first_seen}
         return replace(self, first_seen={**self.first_seen, **seen}) if seen else self
 
+    def with_seen(self, told: Mapping[str, str]) -> "Known":
+        """Return what is known together with what was noted elsewhere of when manifests were first seen."""
+        return replace(self, first_seen={**self.first_seen, **told})
+
     def seen(self, manifest: str, now: datetime) -> datetime:
         """Return when a manifest was first seen; it is now where it never was."""
         told = self.first_seen.get(manifest)

@@ -10,7 +10,8 @@ State folder (belongs to the applier, closed to others):
     ledger, journal        rows (`chain`)
     transactions/ID        what each transaction did to each place
     manifests/DIGEST       approved manifests;  scripts/DIGEST their scripts
-    lock                   held while something changes
+    channel/               what was seen of the vendor's channel (`view`), and what was fetched (`downloads`)
+    lock, fetch-lock       held while something changes, or is fetched
 
 Each root has its own `.patchline` on its own file system: `site` (the id), `staging/`, `objects/` (earlier contents by
 digest), `PATCHLEVEL`. Nothing in it is trusted: digests are checked at use.
@@ -308,19 +309,25 @@ def check_own_folders(area: Area, paths: tuple[str, ...] = (OWN_FOLDER, STAGING,
 
 
 @contextmanager
-def locked(site: Site, now: datetime) -> Iterator[None]:
+def locked(site: Site, now: datetime, *, fetching: bool = False) -> Iterator[None]:
     """Hold the site's lock: one process changes a site at a time. A dead holder's lock is gone with it.
+
+    Args:
+        site: which.
+        now: told to whoever comes meanwhile.
+        fetching: hold another lock, that of fetching alone: a slow network keeps nobody from rolling back.
 
     Raises:
         LockedError: somebody holds it; the message says who.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    handle = os.open("lock", flags, 0o600, dir_fd=site.state.descriptor)
+    handle = os.open("fetch-lock" if fetching else "lock", flags, 0o600, dir_fd=site.state.descriptor)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise LockedError("site", f"the site is being changed by {_holder(handle)}") from None
+            done = "fetched for" if fetching else "changed"
+            raise LockedError("site", f"the site is being {done} by {_holder(handle)}") from None
         os.ftruncate(handle, 0)
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": now.isoformat(timespec="seconds")}
         os.pwrite(handle, json.dumps(holder).encode(), 0)

@@ -94,13 +94,29 @@ class View:
         """Return what is believed after manifests were seen."""
         return replace(self, known=self.known.with_manifests(manifests, now))
 
-    def keep(self, site: Site, before: "View") -> None:
-        """Make it what the site believes, durably. The lock must be held.
+    def keep(self, site: Site, before: "View") -> "View":
+        """Make it what the site believes, durably, and return it. The lock must be held.
 
         Args:
             site: whose view it is.
-            before: what was read of it under the same lock.
+            before: what it was made from.
+
+        Raises:
+            StateError: the site has taken in something newer since.
         """
+        current = View.of(site)
+        if not before.says_as_much_as(current):
+            raise StateError("edited", "the site has taken in something newer from its vendor meanwhile")
+        view = replace(self, known=self.known.with_seen(current.known.first_seen))
+        view._write(site, current)
+        return view
+
+    def says_as_much_as(self, other: "View") -> bool:
+        """Tell whether both are the same, apart from when a manifest was first seen."""
+        same_known = replace(self.known, first_seen={}) == replace(other.known, first_seen={})
+        return same_known and self.recalls == other.recalls and self.trust.data == other.trust.data
+
+    def _write(self, site: Site, before: "View") -> None:
         if (self.recalls, self.known) != (before.recalls, before.known):
             make_folder(site, FOLDER)
         if self.recalls is not None and self.recalls != before.recalls:

@@ -7,11 +7,12 @@
 """
 
 import io
+import re
 import socket
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -28,6 +29,7 @@ from patchline.patches.wording import readable_size
 CHUNK = 1 << 16
 _AHEAD = 1 << 17
 """What is asked for at once where a file is looked into."""
+_CONNECTION = re.compile(r"^(?:\w+\(.*?\)|<.*?>): ")
 _ABSENT = frozenset({403, 404, 410})
 """Stores answer 403 where something is missing and listing is not allowed."""
 _TRIES = 5
@@ -94,7 +96,7 @@ class Web:
                 raise too_large(path, limit)
         return bytes(data)
 
-    def pieces(self, path: str, start: int, end: int) -> Iterator[bytes]:
+    def pieces(self, path: str, start: int, end: int) -> Generator[bytes]:
         """Yield a file's bytes from `start` to before `end`, never more; an answer that is cut is taken up again.
 
         Raises:
@@ -245,8 +247,8 @@ def _check_answer(path: str, response: BaseHTTPResponse, start: int) -> None:
 
 
 def _words(error: Exception) -> str:
-    """Return what went wrong without the object that urllib3 puts before it."""
-    return str(error).rpartition("object at 0x")[2].partition(">: ")[2] or str(error)
+    """Return what went wrong, without the connection that urllib3 puts before it."""
+    return _CONNECTION.sub("", str(error))
 
 
 # Connections

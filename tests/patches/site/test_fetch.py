@@ -1,17 +1,24 @@
 """Fetching from a channel or kit: what a site learns, brings and refuses, through the program alone."""
 
+import contextlib
 import json
 import os
 import shutil
+import subprocess
+import threading
+import time
 from dataclasses import replace
+from functools import partial
 from unittest.mock import patch
 
 import pytest
 
 from patchline.patches import channel, documents, stored_zip
 from patchline.patches.errors import PatchlineError
-from patchline.patches.site import accepting
+from patchline.patches.site import accepting, web
+from patchline.patches.site.fetching import fetch
 from patchline.patches.site.known import Listed
+from patchline.patches.site.sources import opened_source
 from patchline.patches.site.view import View
 from tests import vendor
 from tests.channel_worlds import NOW, Shop, clock_at, held, policy, recalled, target
@@ -493,11 +500,15 @@ def test_a_policy_by_the_online_key_alone_is_refused(shop):
 
 def test_a_refused_channel_leaves_the_site_as_it_was(shop):
     shop.fetch()
-    before = {path: path.read_bytes() for path in shop.world.state.rglob("*.json") if "tuf" not in path.parts}
+    before = kept(shop)
     shop.channel.commit(hotfixes_by="stranger")
     shop.fetch(expect=21)
-    after = {path: path.read_bytes() for path in shop.world.state.rglob("*.json") if "tuf" not in path.parts}
-    assert before == after
+    assert kept(shop) == before
+
+
+def kept(shop):
+    """What the site keeps, python-tuf's cache left out."""
+    return {path: path.read_bytes() for path in shop.world.state.rglob("*.json") if "tuf" not in path.parts}
 
 
 # Kits
@@ -661,3 +672,60 @@ def test_a_thousand_releases_for_others_cost_no_request(shop):
         found = shop.fetch(server.url)
     assert sum(offer["standing"] == "elsewhere" for offer in found["offers"]) == 1_000
     assert not [line for line in server.asked if "HF-2025" in line]
+
+
+def test_a_slow_network_keeps_nobody_from_rolling_back(shop):
+    hotfix = shop.hotfix()
+    shop.publish(shop.hotfix("HF-2026-0002", "b.txt"))
+    shop.site("apply", hotfix.path)
+    server = serving(shop.channel.folder, "drip", "r1.zip")
+    with server as server, shop.opened() as site, opened_source(server.url) as source:
+        slow = threading.Thread(target=lambda: fails(lambda: fetch(site, source, NOW, None)), daemon=True)
+        slow.start()
+        while not [line for line in server.asked if "r1.zip" in line]:
+            time.sleep(0.01)
+        refused = shop.fetch(server.url, expect=25)
+        assert "being fetched for by process" in refused["message"]
+        shop.site("rollback", "HF-2026-0001")
+        assert slow.is_alive()
+    assert shop.level() == "1.0"
+
+
+def fails(work):
+    with contextlib.suppress(PatchlineError, OSError, ValueError):
+        work()
+
+
+# The line
+
+
+def test_a_server_is_trusted_by_its_certificate_only(shop, tmp_path, monkeypatch):
+    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "9"]
+    named = ["-subj", "/CN=channel", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem"]
+    subprocess.run([*made, *named, *files], check=True, capture_output=True)
+    with serving(shop.channel.folder, certificate=(tmp_path / "cert.pem", tmp_path / "key.pem")) as server:
+        refused = shop.fetch(server.url, expect=13)
+        assert refused["error"] == "source.unreachable"
+        assert "certificate" in refused["message"].lower()
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+        assert shop.fetch(server.url)["recalls"] == 1
+
+
+def test_a_proxy_of_the_environment_is_used(shop, monkeypatch):
+    with serving(shop.channel.folder) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        assert shop.fetch("http://channel.example/idm")["recalls"] == 1
+        assert proxy.asked[0].startswith("http://channel.example/idm/metadata/")
+
+
+@pytest.mark.parametrize("quirk", ["drip", "drip-header", "endless", "busy", "portal", "deny"])
+def test_a_server_that_behaves_badly_changes_nothing(shop, monkeypatch, quirk):
+    monkeypatch.setattr(web, "Patience", partial(web.Patience, connect=1, gap=0.6, request=0.8, slowest=1 << 30))
+    before = kept(shop)
+    with serving(shop.channel.folder, quirk) as server:
+        refused = shop.site("fetch", "--from", server.url, "--json", expect=21 if quirk == "portal" else 13).document
+    assert refused["hint"]
+    assert kept(shop) == before
+    with serving(shop.channel.folder) as server:
+        shop.fetch(server.url)

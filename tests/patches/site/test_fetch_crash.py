@@ -1,5 +1,6 @@
 """A fetch that is cut off at any step, by a kill or a power loss: the site believes the old or the new, a second try ends it."""
 
+import errno
 import os
 import shutil
 import signal
@@ -10,13 +11,24 @@ from pathlib import Path
 import pytest
 
 from patchline.patches import documents
+from patchline.patches.files import os_failure
 from patchline.patches.site import state
 from patchline.patches.site.fetching import fetch
 from patchline.patches.site.sources import opened_source
 from patchline.patches.site.view import View
 from tests.channel_worlds import NOW, Shop, policy, recalled
 from tests.conftest import NOTHING_MAY_BE_SKIPPED
-from tests.fault_disk import ALL_LOST, DATA_LOST, Crash, FaultDisk, Platter, random_loss, read_in, write_out
+from tests.fault_disk import (
+    ALL_LOST,
+    DATA_LOST,
+    SPACE_TAKING,
+    Crash,
+    FaultDisk,
+    Platter,
+    random_loss,
+    read_in,
+    write_out,
+)
 from tests.servers import served, serving
 
 
@@ -144,3 +156,15 @@ def test_real_processes_that_are_killed_against_a_real_server(tmp_path):
         assert ends[-1] == 0
         assert scene.believed() == (2, 2, 9)
         assert scene.shop.standings(url) == {"HF-2026-0001-r1": "recalled", "HF-2026-0002-r1": "new"}
+
+
+def test_a_disk_that_is_full_at_any_step_is_told_and_takes_nothing_back(scene):
+    steps = played(scene)
+    places = [number for number, step in enumerate(steps) if step.name in SPACE_TAKING]
+    for number in places[:: 1 if NOTHING_MAY_BE_SKIPPED else 5]:
+        scene.restore()
+        full = FaultDisk(fail=lambda at, name, number=number: errno.ENOSPC if at == number else None)
+        with pytest.raises(OSError) as caught:
+            scene.fetch(full)
+        assert os_failure(caught.value).code == "state.disk-full"
+        scene.must_end()

@@ -103,6 +103,8 @@ def test_nobody_there_is_unreachable():
         port = gone.getsockname()[1]
     web = Web(f"http://127.0.0.1:{port}", HASTY)
     assert refused(lambda: web.read("metadata/file", 10)) == "source.unreachable"
+    with pytest.raises(SourceError, match=r"cannot be fetched: Failed to establish a new connection: .*refused$"):
+        web.read("metadata/file", 10)
 
 
 def test_a_file_that_is_not_there_is_missing(folder):
