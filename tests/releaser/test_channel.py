@@ -275,6 +275,15 @@ def test_lists_long_replaced_are_cleared_away_and_roots_are_not(channel, store, 
     assert all(seen_by_tuf(store, tmp_path / "client", *map(name, range(1, 6))).values())
 
 
+def test_what_was_signed_by_a_clock_years_ahead_is_signed_again(channel, store, tmp_path):
+    publish(channel, tmp_path, now=NOW + 3 * channels.YEAR)
+    assert set(channel.renew(NOW).renewed) == {"hotfixes", "snapshot", "timestamp"}
+    for role, expires in channel.published().expiries.items():
+        if role != "kit-root":
+            form.check_life(role, expires, NOW)
+    assert seen_by_tuf(store, tmp_path / "client", name())[name()]
+
+
 def test_nobody_renewing_lets_the_channel_expire_and_renewing_brings_it_back(channel, store, tmp_path):
     publish(channel, tmp_path)
     with pytest.raises(ExpiredMetadataError):
