@@ -29,11 +29,12 @@ from patchline.patches.signers import Signer
 from patchline.patches.stored_zip import write_members
 from patchline.releaser import kit_words
 from patchline.releaser.kit_choice import Choice, Wish, choose, listed_of
-from patchline.releaser.kit_metadata import kit_metadata
-from patchline.releaser.published import ListedTarget, read_published
+from patchline.releaser.kit_metadata import KitMetadata, kit_metadata
+from patchline.releaser.published import ListedTarget, Published, read_published
 from patchline.releaser.stores import Store
 
 README = "README.txt"
+_TRIES = 8
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,7 @@ def make_kit(store: Store, kit_key: Signer, wish: Wish, out: Path, now: datetime
     """
     if os.path.lexists(out):
         raise RefusedError("file-exists", f"{out} exists already")
-    metadata = kit_metadata(store, kit_key, now)
-    published = read_published(store)
+    metadata, published = _one_state(store, kit_key, now)
     choice = choose(store, published, wish, now)
     client = _client(metadata.targets)
     words = kit_words.readme(choice.products, choice.releases, now, metadata.expires, client=bool(client))
@@ -92,6 +92,15 @@ def make_kit(store: Store, kit_key: Signer, wish: Wish, out: Path, now: datetime
     except OSError as error:
         raise os_failure(error) from None
     return Kit(out, choice, metadata.expires, size)
+
+
+def _one_state(store: Store, kit_key: Signer, now: datetime) -> tuple[KitMetadata, Published]:
+    """Return a kit's metadata and the state that it is of; again, when somebody published in between."""
+    for _ in range(_TRIES):
+        metadata, published = kit_metadata(store, kit_key, now), read_published(store)
+        if metadata.versions == published.versions:
+            return metadata, published
+    raise LockedError("channel", "the channel is being published to all the time")
 
 
 def _client(targets: Mapping[str, ListedTarget]) -> list[_Part]:

@@ -14,7 +14,7 @@ import pytest
 
 from patchline.patches import channel, documents
 from patchline.patches.errors import PatchlineError
-from patchline.releaser import ceremony
+from patchline.releaser import ceremony, kits
 from patchline.releaser.channel import Channel
 from patchline.releaser.channel_roots import Offline, take_in
 from patchline.releaser.kit_choice import Wish
@@ -241,7 +241,7 @@ DRIVER = """
 import sys
 from pathlib import Path
 from patchline.releaser import kits
-from patchline.releaser import ceremony
+from patchline.releaser import ceremony, kits
 from patchline.releaser.channel import Channel
 from patchline.releaser.channel_roots import Offline, take_in
 from patchline.releaser.kit_choice import Wish
@@ -276,6 +276,23 @@ def test_a_killed_maker_leaves_no_kit_and_a_second_try_finishes(shop, form):
     shop.kit(as_zip=form == "zip")
     assert bytes_of(out) == whole
     assert not (shop.folder / ".kit.part").exists()
+
+
+def test_what_is_published_while_a_kit_is_begun_goes_in_whole_or_not_at_all(shop, monkeypatch):
+    shop.publish(shop.hotfix())
+    later_one = [shop.hotfix("HF-2026-0002", "b.txt")]
+    read = kits.read_published
+
+    def meanwhile(store):
+        if later_one:
+            shop.publish(later_one.pop())
+        return read(store)
+
+    monkeypatch.setattr(kits, "read_published", meanwhile)
+    made = shop.kit()
+    assert labels(made) == ["HF-2026-0001-r1", "HF-2026-0002-r1"]
+    shop.site("apply", made.out)
+    assert shop.level() == "1.0+HF-2026-0001-r1+HF-2026-0002-r1"
 
 
 def test_the_command_makes_a_kit_from_the_register(tmp_path):
