@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import applying, building, channel, history, inputs, kits, memory, page, register, verifying
+from bench import applying, building, channel, history, inputs, kits, lists, memory, page, register, verifying
 from bench.figures import Figure, table
 from bench.inputs import Range
 from bench.programs import Vendor
@@ -67,6 +67,7 @@ def measure(extent: Extent, folder: Path) -> Iterator[Figure]:
     yield from applying.run(vendor, folder / "apply", extent.applied, extent.rounds)
     yield from verifying.start(extent.rounds)
     yield from channel.run(folder / "channel", extent.listed, extent.rounds)
+    yield from lists.run(folder / "lists", extent.listed, extent.rounds)
     yield from kits.run(folder / "kits", *extent.kit, min(extent.rounds, 3))
     yield from history.run(vendor, folder / "history", extent.changes, extent.rounds)
     yield from register.run(folder / "register", extent.events, min(extent.rounds, 3))

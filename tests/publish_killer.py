@@ -1,15 +1,19 @@
 """Kill a publisher at each of its steps; run as a program, so that each child is forked from one process without threads.
 
-    python -m tests.publish_killer HOME FOLDER DOES HOTFIX…
+    python -m tests.publish_killer HOME FOLDER DOES STRIDE FIRST HOTFIX…
 
-The n-th hotfix is published (or recalled) by a child that ends with SIGKILL before its n-th step: a write to the store, or
-a commit of the database. After each, the channel must be whole, and the second try must finish. Prints how many were
-killed; ends with a traceback when something was not whole, or when there were more steps than hotfixes.
+Each hotfix is published (or recalled) by a child that ends with SIGKILL before a step, the next one every STRIDE steps
+further; a step is a write to the store, or a commit of the database. After each, the channel must be whole, and the
+second try must finish. Prints how many were killed; ends with a traceback when something was not whole, or when there
+were more steps than hotfixes.
 """
 
 import os
 import signal
 import sys
+import traceback
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import event
@@ -77,13 +81,15 @@ class Killed(Life):
         return self.given
 
 
-def killed(*arguments) -> bool:
-    """Act in a child; tell whether it was killed."""
+def killed(work: Callable[[], object]) -> bool:
+    """Do work in a child; tell whether it was killed. This process itself uses no store: its threads do not survive a fork."""
     child = os.fork()
     if child == 0:
         try:
-            act(*arguments)
+            work()
             os._exit(0)
+        except BaseException:  # noqa: BLE001 (the child ends here, and must say why)
+            traceback.print_exc()
         finally:
             os._exit(1)
     _, status = os.waitpid(child, 0)
@@ -105,12 +111,19 @@ def must_be_whole(home: Path) -> list[str]:
         return offered
 
 
-def main(home: str, folder: str, does: str, *identifiers: str) -> None:
+def try_again(home: Path, folder: Path, does: str, identifier: str) -> None:
+    """Finish what a killed child began."""
+    must_be_whole(home)
+    act(home, folder, does, identifier, None)
+    assert (f"{identifier}-r1" in must_be_whole(home)) == (does == "publish")
+
+
+def main(home: str, folder: str, does: str, stride: str, first: str, *identifiers: str) -> None:
+    where = (Path(home), Path(folder), does)
     for number, identifier in enumerate(identifiers):
-        was_killed = killed(Path(home), Path(folder), does, identifier, number)
-        must_be_whole(Path(home))
-        act(Path(home), Path(folder), does, identifier, None)
-        assert (f"{identifier}-r1" in must_be_whole(Path(home))) == (does == "publish")
+        last = int(first) + number * int(stride)
+        was_killed = killed(partial(act, *where, identifier, last))
+        assert not killed(partial(try_again, *where, identifier))
         if not was_killed:
             print(number)
             return

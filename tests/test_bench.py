@@ -38,6 +38,7 @@ def test_every_benchmark_runs_on_tiny_input(tmp_path):
         "C1",
         "C2",
         "C3",
+        "L1",
         "K1",
         "K2",
         "I1",
