@@ -5,22 +5,17 @@ before anything else is published. The channel's signatures say that it was; wha
 be known from outside (tests, drafts, who submitted) stays lost.
 """
 
-import hashlib
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from patchline.patches import bundle
-from patchline.patches.channel import HOTFIXES, HotfixName, target_file
+from patchline.patches.channel import HOTFIXES, HotfixName
 from patchline.patches.documents import decode, digest, encode
 from patchline.patches.envelopes import Envelope, read_sidecar, write_sidecar
-from patchline.patches.errors import NotFoundError, PatchlineError, StoreError
+from patchline.patches.errors import NotFoundError, PatchlineError
 from patchline.patches.limits import LIMITS
 from patchline.patches.manifest import Manifest
 from patchline.patches.policy import Policy
@@ -31,13 +26,13 @@ from patchline.patches.release_zip import (
     RELEASE_LINE,
     RELEASE_SIGNATURE,
     ReleaseZip,
-    open_release,
 )
 from patchline.patches.verify import read_approvals, verify_provenance
 from patchline.releaser import approvals, bundles, intake, recalls, table_copy
-from patchline.releaser.bundle_files import BundleFile, read_bundle
+from patchline.releaser.bundle_files import BundleFile
 from patchline.releaser.policies import vendor_trust
 from patchline.releaser.published import ListedTarget, Published
+from patchline.releaser.published_zips import open_published, zip_of_recalled
 from patchline.releaser.register import Change, Register
 from patchline.releaser.states import OFFERED, Action, State
 from patchline.releaser.stores import Store
@@ -92,11 +87,11 @@ def adopt(register: Register, store: Store, published: Published, change: Change
     adoption = _Adoption(register, store, published, change)
     with table_copy.unguarded(change.session.connection(), list(Base.metadata.tables.values())):
         taken += adoption.policies()
-        for name, found in [*adoption.lost(), *adoption.withdrawn()]:
+        for name, manifest in [*adoption.lost(), *adoption.withdrawn()]:
             label = f"{name.hotfix}-r{name.revision}"
             try:
                 with change.session.begin_nested():
-                    adoption.revision(name, found)
+                    adoption.revision(name, manifest)
                 taken.append(label)
             except PatchlineError as error:
                 left.append((label, error.message))
@@ -136,7 +131,7 @@ class _Adoption:
                 self.session.flush()
                 yield f"policy {policy.version} of {policy.product}"
 
-    def lost(self) -> list[tuple[HotfixName, ListedTarget]]:
+    def lost(self) -> list[tuple[HotfixName, None]]:
         """Return the revisions that are offered and that the register does not know so."""
         rows = self.session.execute(select(Revision.hotfix, Revision.number, Revision.state, Revision.zip_sha256))
         known = {(row.hotfix, row.number): row for row in rows}
@@ -147,53 +142,33 @@ class _Adoption:
                 row = known.get((name.hotfix, name.revision))
                 offered = row is not None and row.state in {*OFFERED, State.RECALLED}
                 if row is None or not offered or row.zip_sha256 != self.published.targets[target].sha256:
-                    found.append((name, self.published.targets[target]))
+                    found.append((name, None))
         return found
 
-    def withdrawn(self) -> Iterator[tuple[HotfixName, ListedTarget]]:
-        """Yield the recalled revisions that the register does not know: no list names their zips any more."""
+    def withdrawn(self) -> Iterator[tuple[HotfixName, str]]:
+        """Yield the recalled revisions that the register does not know, with the digests of their manifests."""
         for data in self._documents("status/recalls/"):
             recalls = RecallList.parse(data)
             for entry in recalls.recalled:
                 named = entry.revision
                 if self.session.scalar(select(Revision.id).where(Revision.manifest_sha256 == named.manifest)) is None:
                     name = HotfixName(recalls.product, named.hotfix, named.number)
-                    yield name, self._zip_of(name, named.manifest)
+                    yield name, named.manifest
 
-    def _zip_of(self, name: HotfixName, manifest: str) -> ListedTarget:
-        """Return the zip of a recalled revision; it is known by its manifest."""
-        folder, _, ending = target_file(name.target, "").rpartition("/")
-        for path in self.store.names(f"{folder}/"):
-            digest_, _, rest = path.rpartition("/")[2].partition(".")
-            found = ListedTarget(name.target, digest_, self.store.size(path) or 0)
-            if f".{rest}" == ending and self._holds(found, manifest):
-                return found
-        return ListedTarget(name.target, "0" * 64, 0)
-
-    def _holds(self, found: ListedTarget, manifest: str) -> bool:
-        with suppress(PatchlineError), self.store.reader(found.file) as stream:
-            container = bundle.Container(ReleaseZip(stream, found.size, found.name).open_bundle())
-            return digest(container.manifest) == manifest
-        return False
-
-    def revision(self, name: HotfixName, listed: ListedTarget) -> None:
-        """Take one revision in.
+    def revision(self, name: HotfixName, manifest: str | None) -> None:
+        """Take one revision in; one that was recalled, and so is listed no more, by its manifest.
 
         Raises:
             NotFoundError: its baseline or its product's policy is lost too.
             PatchlineError: its zip is damaged or gone.
         """
-        with tempfile.TemporaryDirectory(prefix="patchline-adopt-") as folder:
-            path = Path(folder) / "release.zip"
-            with path.open("wb") as file:
-                self.store.read_into(listed.file, file, listed.size)
-            _check_digest(path, listed)
-            with open_release(path) as release, _bundle(release, name, Path(folder)) as taken:
-                self._check_baseline(name, taken.manifest)
-                policy = self._policy(name.product)
-                size = bundles.keep(self.register, taken)
-                row = self._row(name, taken, size, listed, release)
-                self._parts(row, taken.manifest, release, policy)
+        listed = zip_of_recalled(self.store, name, manifest) if manifest else self.published.targets[name.target]
+        with open_published(self.store, name, listed) as (release, taken):
+            self._check_baseline(name, taken.manifest)
+            policy = self._policy(name.product)
+            size = bundles.keep(self.register, taken)
+            row = self._row(name, taken, size, listed, release)
+            self._parts(row, taken.manifest, release, policy)
 
     def _check_baseline(self, name: HotfixName, manifest: Manifest) -> None:
         label = manifest.target.baselines[0]
@@ -242,8 +217,11 @@ class _Adoption:
             self.session.execute(delete(Approval).where(Approval.revision == row.id))
         row.manifest_sha256, row.manifest = manifest.digest, manifest.data
         row.container_sha256, row.size, row.notes = taken.container, size, manifest.notes
-        row.provenance = _sidecar(release, PROVENANCE)
-        row.release_line, row.release_signature = _sidecar(release, RELEASE_LINE), _sidecar(release, RELEASE_SIGNATURE)
+        row.provenance = release.sidecar(PROVENANCE) or None
+        row.release_line, row.release_signature = (
+            release.sidecar(RELEASE_LINE) or None,
+            release.sidecar(RELEASE_SIGNATURE) or None,
+        )
         row.zip_sha256, row.zip_size = listed.sha256, listed.size
         if row.state not in {*OFFERED, State.RECALLED}:
             row.published = now
@@ -277,7 +255,7 @@ class _Adoption:
         )
         for person, part in sorted(parts - {(one.person, one.part) for one in known}):
             self.session.add(Contributor(revision=row.id, person=person, part=part))
-        for envelope in read_sidecar(_sidecar(release, APPROVALS) or b"", "the approvals"):
+        for envelope in read_sidecar(release.sidecar(APPROVALS), "the approvals"):
             self._approval(row, manifest, envelope, policy)
         intake.index(self.session, row, manifest)
         self._scope(row)
@@ -374,27 +352,3 @@ class _Adoption:
     def _documents(self, prefix: str) -> list[bytes]:
         listed = [target for name, target in sorted(self.published.targets.items()) if name.startswith(prefix)]
         return [data for target in listed if (data := self.store.read(target.file, LIMITS.trust_file)) is not None]
-
-
-def _check_digest(path: Path, listed: ListedTarget) -> None:
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != listed.sha256:
-        raise StoreError("damaged", f"the channel's file of {listed.name} is another one than was published")
-
-
-@contextmanager
-def _bundle(release: ReleaseZip, name: HotfixName, folder: Path) -> Iterator[BundleFile]:
-    path = folder / f"{name.hotfix}-r{name.revision}.hotfix"
-    source = release.open_bundle()
-    with path.open("wb") as file:
-        while chunk := source.read(1 << 20):
-            file.write(chunk)
-    yield read_bundle(path)
-
-
-def _sidecar(release: ReleaseZip, ending: str) -> bytes | None:
-    try:
-        return release.sidecar(ending) or None
-    except KeyError:
-        return None

@@ -24,6 +24,7 @@ from patchline.patches.errors import DatabaseError, LockedError, PatchlineError,
 _GUARD = "patchline: "
 _WRITING = "patchline_writing"
 _BUSY_MS = 30_000
+_PATIENCE_S = 15
 
 
 class Database:
@@ -190,7 +191,8 @@ def _sqlite(url: str) -> Engine:
 
 
 def _postgresql(url: str) -> Engine:
-    return create_engine(url, pool_pre_ping=True, connect_args={"options": f"-c lock_timeout={_BUSY_MS}"})
+    arguments = {"options": f"-c lock_timeout={_BUSY_MS}", "connect_timeout": _PATIENCE_S}
+    return create_engine(url, pool_pre_ping=True, connect_args=arguments)
 
 
 @contextmanager

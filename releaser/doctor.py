@@ -20,15 +20,17 @@ from patchline.patches.errors import PatchlineError
 from patchline.patches.policy import Policy
 from patchline.patches.wording import counted, readable_size
 from patchline.releaser import audit, doctor_keys, founding, restoring
+from patchline.releaser.catalogue import check_pinned, tag_of
 from patchline.releaser.doctor_keys import Finding
-from patchline.releaser.git_store import check_git
+from patchline.releaser.git_store import GitStore, check_git
+from patchline.releaser.home import mirror_folder
 from patchline.releaser.policies import newest_policy
 from patchline.releaser.published import Published, read_published
 from patchline.releaser.register import Register
 from patchline.releaser.settings import FILE
 from patchline.releaser.states import OFFERED
 from patchline.releaser.stores import Store
-from patchline.releaser.tables.catalogue import Product
+from patchline.releaser.tables.catalogue import Baseline, Product
 from patchline.releaser.tables.hotfixes import Revision
 from patchline.releaser.trust_files import PolicyFile
 
@@ -107,6 +109,7 @@ def examine(register: Register, now: datetime) -> Health:
         _expiries,
         _policies,
         _bundles,
+        _tags,
         _space,
         _programs,
     )
@@ -265,6 +268,26 @@ def _bundles(patient: Patient, now: datetime) -> Iterator[Finding]:
         if store.size(f"{row.container_sha256[:2]}/{row.container_sha256}.hotfix") != row.size:
             what = f"the bundle of {row.hotfix}-r{row.number} is missing or has another size"
             yield Finding("bundle", what, "Take it from the channel or a backup, and put it back.")
+
+
+def _tags(patient: Patient, now: datetime) -> Iterator[Finding]:
+    """Every tag of a baseline is where it was; asked of repositories on this machine alone."""
+    if not patient.schema_is_right:
+        return
+    with patient.register.read() as session:
+        query = select(Product.id, Product.repository).where(Product.repository.is_not(None))
+        places = {row.id: Path(row.repository) for row in session.execute(query) if Path(row.repository).is_dir()}
+        pinned = session.scalars(select(Baseline).where(Baseline.tag.is_not(None), Baseline.product.in_(places))).all()
+    for product, place in places.items():
+        with GitStore(place, mirror_folder(product, patient.register.home)) as git:
+            for baseline in pinned:
+                if baseline.product == product:
+                    yield from _safely(lambda *_, one=baseline: _tag(git, one), patient, now)
+
+
+def _tag(git: GitStore, baseline: Baseline) -> Iterator[Finding]:
+    check_pinned(baseline, tag_of(git, baseline.tag or ""))
+    yield from ()
 
 
 def _space(patient: Patient, now: datetime) -> Iterator[Finding]:

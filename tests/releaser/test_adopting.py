@@ -1,14 +1,19 @@
+import shutil
+import signal
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 
 from patchline.patches.errors import PatchlineError
-from patchline.releaser import backup, policies, restoring
+from patchline.releaser import audit, backup, policies, restoring
 from patchline.releaser.register import opened
 from patchline.releaser.tables.catalogue import Baseline
 from patchline.releaser.tables.hotfixes import Approval, Contributor, Revision
 from tests import vendor
+from tests.conftest import NOTHING_MAY_BE_SKIPPED
 from tests.hotfixes import Life, changed
 from tests.programs import run
 from tests.registers import BACKENDS, empty_database
@@ -120,3 +125,75 @@ def test_what_cannot_be_taken_in_is_told_with_the_reason_and_taken_in_later(life
         assert again.offered() == [f"{lost}-r1"]
         with register.read() as session:
             assert session.get(Baseline, ("demo", "2.0"))
+
+
+KILLED = """
+import os, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from sqlalchemy import Engine, event
+from patchline.releaser import restoring
+step, seen = int(sys.argv[1]), 0
+def count(*_):
+    global seen
+    seen += 1
+    if seen == step:
+        os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(lambda name, _: count() if name in ("os.mkdir", "os.link", "os.rename", "os.remove") else None)
+for name in ("begin", "commit"):
+    event.listen(Engine, name, count)
+order = restoring.Order(Path(sys.argv[2]), Path(sys.argv[3]), "rita", "sqlite", sys.argv[4])
+restoring.restore(order, datetime(2026, 12, 22, 12, tzinfo=UTC))
+"""
+
+
+@pytest.mark.parametrize("register", ["sqlite"], indirect=True)
+def test_restore_on_top_of_a_channel_that_was_killed_at_any_step_is_finished_by_a_second_try(life, tmp_path):
+    month = Month(life, tmp_path)
+    published = life.register.home / "channel"
+    before = life.channel.published()
+    for step in range(1, 400, 1 if NOTHING_MAY_BE_SKIPPED else 16):
+        again = tmp_path / str(step)
+        line = [sys.executable, "-c", KILLED, step, tmp_path / "one.backup", again, published]
+        code = subprocess.run([str(word) for word in line], check=False).returncode
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+        if not (again / "settings.toml").exists() or (again / "restore.unfinished").exists():
+            order = restoring.Order(tmp_path / "one.backup", again, "rita", "sqlite", str(published))
+            restoring.restore(order, life.now)
+        with opened(again) as register:
+            found = Life(register, life.folder, life.now)
+            states = [found.state(name) for name in (month.kept, month.reviewed, month.new)]
+            assert states == ["held", "published", "recalled"]
+            found.follow()
+            assert found.channel.published().versions == before.versions
+            with register.read() as session:
+                restores = [row for row in audit.rows(session) if b'"home.restore' in row.body]
+        assert len(restores) == 2
+    assert 20 < step < 390
+
+
+@pytest.mark.parametrize("register", ["sqlite"], indirect=True)
+def test_channel_that_lies_elsewhere_is_gone_on_from_where_it_lies(life, tmp_path):
+    elsewhere = tmp_path / "served"
+    shutil.copytree(life.register.home / "channel", elsewhere)
+    (life.register.home / "settings.toml").write_text(f'channel = "{elsewhere}"\nbundles = "s3://bucket/bundles"\n')
+    with opened(life.register.home) as register:
+        saved = backup.save(register, tmp_path / "one.backup", life.now)
+        assert saved.index.elsewhere == {"bundles": "s3://bucket/bundles"}
+        assert {one.place for one in saved.index.files} == {"home", "channel"}
+    (life.register.home / "settings.toml").write_text(f'channel = "{elsewhere}"\n')
+    with opened(life.register.home) as register:
+        backup.save(register, tmp_path / "two.backup", life.now)
+        before = Life(register, life.folder, life.now).channel.published()
+    order = restoring.Order(tmp_path / "two.backup", tmp_path / "again", "rita", "sqlite")
+    restoring.restore(order, life.now)
+    with opened(tmp_path / "again") as register:
+        assert register.channel == str(elsewhere)
+        assert Life(register, life.folder, life.now).channel.published().versions == before.versions
+    shutil.rmtree(elsewhere)
+    order = restoring.Order(tmp_path / "two.backup", tmp_path / "third", "rita", "sqlite")
+    with pytest.raises(PatchlineError) as refused:
+        restoring.restore(order, life.now)
+    assert refused.value.code == "refused.no-channel"

@@ -1,5 +1,6 @@
 import hashlib
 import shutil
+import subprocess
 from datetime import timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from patchline.releaser.tables.audit import Outbox
 from tests.channels import begun
 from tests.programs import run
 from tests.registers import NOW, make_home
+from tests.repositories import Repository
 from tests.vendor import signer
 
 DAYS = timedelta(days=1)
@@ -149,3 +151,15 @@ def test_command_ends_with_10_when_there_is_something_to_mend(home):
     assert set(found) == {"findings", "expiries", "losses"}
     out = run("patchline", "doctor", "--home", home, expect=10).out
     assert "what losing a key would mean" in out
+
+
+def test_tag_of_a_baseline_that_moved_is_a_finding(home, tmp_path):
+    repository = Repository(tmp_path / "shop")
+    repository.commit({"a.txt": b"old\n"}, tag="v1")
+    line = ("--home", home, "--as", "rita")
+    run("patchline", "product", "add", "shop", "--repo", tmp_path / "shop", *line)
+    run("patchline", "baseline", "add", "1.0", "--product", "shop", "--tag", "v1", *line)
+    assert "git.tag-moved" not in codes(home)
+    repository.commit({"a.txt": b"new\n"})
+    subprocess.run(["git", "tag", "-f", "v1"], cwd=tmp_path / "shop", check=True, capture_output=True)
+    assert "git.tag-moved" in codes(home)
