@@ -31,7 +31,11 @@ TO ?= 4.2.16
 
 .PHONY: demo
 demo: setup  ## make a hotfix of two real releases and take it through everything; PRODUCT=, FROM=, TO= name others
-	@$(BIN)/python tests/journeys/demo.py $(PRODUCT) $(FROM) $(TO)
+	@$(BIN)/python -m tests.journeys.demo $(PRODUCT) $(FROM) $(TO)
+
+.PHONY: demo-channel
+demo-channel: setup  ## the second part of the demo alone: register, channel, kit for an air gap, recall
+	@$(BIN)/python -m tests.journeys.demo $(PRODUCT) $(FROM) $(TO) --part channel
 
 .PHONY: test
 test: setup  ## run the tests

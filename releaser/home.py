@@ -6,9 +6,9 @@ from pathlib import Path
 
 
 def home_folder() -> Path:
-    """Return the folder that `PATCHLINE_HOME` names, or the default one; it need not exist."""
+    """Return the folder that `PATCHLINE_HOME` names, or the default one, as an absolute path; it need not exist."""
     given = os.environ.get("PATCHLINE_HOME")
-    return Path(given) if given else Path.home() / ".local" / "share" / "patchline"
+    return Path(given).absolute() if given else Path.home() / ".local" / "share" / "patchline"
 
 
 def mirror_folder(name: str, home: Path | None = None) -> Path | None:

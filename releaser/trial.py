@@ -145,8 +145,8 @@ class Vendor:
             lines=0,
         )
         for name in OFFLINE[:2]:
-            self._sign(name, root, [other for other in OFFLINE if other != name])
-            self._sign(name, policy, [BUILDER, *self.approvers, RELEASE_PERSON])
+            self.sign(name, root, [other for other in OFFLINE if other != name])
+            self.sign(name, policy, [BUILDER, *self.approvers, RELEASE_PERSON])
         lists = [word for path in baselines for word in ("--files", path)]
         made = ("--root", root, "--policy", policy, *lists, "--out", self.trust)
         first.run("patchline", "trust", "file", *made)
@@ -168,8 +168,8 @@ class Vendor:
         line = ("patchline", "bundle", "release", hotfix, "--key", RELEASE_PERSON, "--trust", self.trust)
         self[RELEASE_PERSON].run(*line)
 
-    def _sign(self, name: str, document: Path, new: Iterable[str]) -> None:
-        """Sign, giving the fingerprints that the keys' persons told."""
+    def sign(self, name: str, document: Path, new: Iterable[str]) -> None:
+        """Let an offline key's holder sign, giving the fingerprints that the keys' persons told."""
         told = [word for other in new for word in ("--fingerprint", read_public(self._pem(other)).fingerprint)]
         self[name].run("patchline", "trust", "sign", document, "--key", name, *told, lines=1)
 
@@ -195,10 +195,9 @@ class Customer:
     product: str
 
     @classmethod
-    def on(cls, stage: Stage, root: str, product: str) -> "Customer":
+    def on(cls, stage: Stage, root: str, product: str, name: str = "customer") -> "Customer":
         """Return a customer on a stage, whose installation lies in a folder of this name."""
-        home = stage.folder / "customer"
-        return cls(stage.person("customer", PATCHLINE_STATE="../customer/state"), home / root, product)
+        return cls(stage.person(name, PATCHLINE_STATE=f"../{name}/state"), stage.folder / name / root, product)
 
     @property
     def state(self) -> Path:

@@ -39,7 +39,7 @@ def _remembered(key: str, name: str, metavar: str, explained: str) -> Callable[[
 def the_home() -> Path:
     """Return the folder that the options name."""
     given = click.get_current_context().meta.get(_HOME)
-    return Path(given) if given else home_folder()
+    return Path(given).absolute() if given else home_folder()
 
 
 def the_person() -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.journeys import demo
+from tests.journeys.demo_bundle import story_of
 
-SCRIPT = Path(demo.__file__)
+CHECKOUT = Path(__file__).parent.parent.parent
 
 
 def wheel(folder, number, files):
@@ -41,7 +42,12 @@ def index(tmp_path, monkeypatch):
 
 def run_demo(*arguments):
     return subprocess.run(
-        [sys.executable, SCRIPT, *arguments], check=False, capture_output=True, text=True, timeout=600
+        [sys.executable, "-m", "tests.journeys.demo", *arguments],
+        cwd=CHECKOUT,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=600,
     )
 
 
@@ -60,6 +66,10 @@ def test_any_product_of_the_package_index_goes_there_and_back(index):
             "    1.0.1",
             f"    {kept}/customer/site-packages/tiny/__init__.py",
             "    Killed",
+            "    HF-2026-0001-r1 approved by ben: enough, it is approved",
+            "    HF-2026-0001-r1 is published",
+            "        RECALLED: breaks sign-in with single sign-on",
+            "    error: HF-2026-0001-r1 was recalled: breaks sign-in with single sign-on",
             f"Everything still lies in {kept}:",
         ):
             assert line in told.stdout.splitlines(), line
@@ -86,5 +96,5 @@ def test_demo_that_cannot_be_played_says_why_in_one_error(index, arguments, code
 
 
 def test_fixes_of_the_default_are_told_and_others_are_named_after_the_release():
-    assert [fix.id for fix in demo.story_of("django", "4.2.15", "4.2.16").fixes] == ["CVE-2024-45230", "CVE-2024-45231"]
-    assert [fix.id for fix in demo.story_of("Django", "4.2.14", "4.2.15").fixes] == ["Django-4.2.15"]
+    assert [fix.id for fix in story_of("django", "4.2.15", "4.2.16").fixes] == ["CVE-2024-45230", "CVE-2024-45231"]
+    assert [fix.id for fix in story_of("Django", "4.2.14", "4.2.15").fixes] == ["Django-4.2.15"]

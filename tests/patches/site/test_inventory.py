@@ -223,7 +223,9 @@ def test_cleanup_always_keeps_the_current_level(world, keep):
 def test_content_that_a_kept_transaction_shares_with_a_cleaned_one_stays(world):
     world.apply(world.hotfix({"lib/a.jar": b"same\n"}, "HF-A"))
     world.apply(world.hotfix({"lib/a.jar": b"other\n"}, "HF-B", pre={"lib/a.jar": [b"same\n"]}))
-    world.apply(world.hotfix({"lib/a.jar": b"same\n"}, "HF-C", pre={"lib/a.jar": [b"other\n"]}))
+    names = ("requires", "conflicts", "supersedes", "includes", "merges")
+    after_b = {**{name: [] for name in names}, "requires": [{"hotfix": "HF-B", "revision": 1}]}
+    world.apply(world.hotfix({"lib/a.jar": b"same\n"}, "HF-C", pre={"lib/a.jar": [b"other\n"]}, relations=after_b))
     world.apply(world.hotfix({"lib/a.jar": b"last\n"}, "HF-D", pre={"lib/a.jar": [b"same\n"]}))
     world.cleanup(keep=1)
     world.rollback("HF-D")

@@ -208,7 +208,15 @@ def test_edits_after_the_patch_all_survive_the_rollback_and_the_rest_is_as_befor
         )
         for path, content in edited.items():
             (world.root / path).write_bytes(content)
-        world.rollback()
+        patched = world.tree()
+        try:
+            world.rollback()
+        except PatchlineError as error:
+            # The edited file lies in a folder that was a file or link before: it would have nowhere to be kept.
+            assert error.code in ("installation.folder-in-use", "installation.no-folder"), error
+            assert any(above in base for path in edited for above in folders_above(path))
+            assert world.tree() == patched
+            return
         contents = [item[1] for item in world.tree().values()]
         for content in edited.values():
             assert contents.count(content) == 1
