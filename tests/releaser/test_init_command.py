@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -9,12 +10,22 @@ import pytest
 
 from patchline.patches.sealed import read_sealed
 from patchline.patches.trust import Trust
-from patchline.releaser import ceremony, channel_roots, founding, offline_ceremony, publishing, server_keys
+from patchline.releaser import (
+    ceremony,
+    channel_roots,
+    confirmations,
+    founding,
+    offline_ceremony,
+    publishing,
+    server_keys,
+)
+from patchline.releaser.commands import trust as trust_command
 from patchline.releaser.published import read_published
 from patchline.releaser.register import opened
 from patchline.releaser.stores import Store
 from patchline.releaser.tables.audit import AuditEvent
 from patchline.releaser.tables.people import Person, Role
+from patchline.releaser.trust_files import read_trust_file
 from tests.conftest import NOTHING_MAY_BE_SKIPPED
 from tests.programs import run
 from tests.registers import BACKENDS, NOW, empty_database
@@ -161,3 +172,39 @@ def test_every_command_of_the_ceremony_exists():
     for step in offline_ceremony.steps():
         for command in step.commands:
             assert wrong(command) is None, command
+
+
+def test_ceremony_as_it_is_printed_begins_a_channel_with_a_product(tmp_path):
+    made = init(tmp_path / "home", "--person", "rita", "--json").document
+    desk = tmp_path / "desk"
+    desk.mkdir()
+    for name in ("online", "kit"):
+        shutil.copy(tmp_path / f"home/keys/{name}.pem", desk)
+    for step in made["ceremony"]:
+        for holder in ("offline-1", "offline-2") if "sign" in step["commands"][0] else ("offline-1",):
+            for command in step["commands"]:
+                typed(command.replace("offline-1", holder) if "sign" in command else command, desk, tmp_path / "home")
+    trust = Trust.parse((desk / "shop.trust").read_bytes())
+    assert (trust.product, trust.trial, trust.channel) == ("shop", False, "https://hotfixes.example.com")
+    published = read_published(Store.at(str(tmp_path / "home/channel")))
+    assert "status/policies/shop.json" in published.targets and published.versions.kit_root == 1
+
+
+def typed(command, desk, home):
+    """Run a command of the ceremony, with what people fill in."""
+    words = command.replace("PRODUCT", "shop").replace("URL", "https://hotfixes.example.com").split()
+    told = words.index(">") if ">" in words else len(words)
+    program, *line = words[:told]
+    if line[:2] == ["trust", "sign"]:
+        line += [word for key in new_keys(desk / line[2], line[-1]) for word in ("--fingerprint", key.fingerprint)]
+    environment = {"PATCHLINE_HOME": str(home), "PATCHLINE_PERSON": "rita", "PATCHLINE_KEYS": str(desk)}
+    done = run(program, *line, cwd=desk, environment=environment, passphrase="words")
+    if told < len(words):
+        (desk / words[-1]).write_text(done.out)
+
+
+def new_keys(document, holder):
+    """The keys whose fingerprints somebody must have heard before they sign."""
+    found, own = read_trust_file(document), read_sealed(document.parent / f"{holder}.key").public
+    known = confirmations._read(document.parent / confirmations.FILE)
+    return {use.public for use in trust_command._uses(found) if use.line not in known and use.public != own}
