@@ -13,7 +13,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import applying, building, channel, history, inputs, kits, lists, memory, page, register, verifying
+from bench import (
+    applying,
+    building,
+    catalogue,
+    channel,
+    history,
+    inputs,
+    kits,
+    lists,
+    memory,
+    page,
+    register,
+    verifying,
+)
 from bench.figures import Figure, table
 from bench.inputs import Range
 from bench.programs import Vendor
@@ -72,6 +85,8 @@ def measure(extent: Extent, folder: Path) -> Iterator[Figure]:
     yield from history.run(vendor, folder / "history", extent.changes, extent.rounds)
     yield from register.run(folder / "register", extent.events, min(extent.rounds, 3))
     yield from memory.run(vendor, folder / "memory", extent.memory)
+    many = catalogue.TINY if extent is TINY else catalogue.QUICK
+    yield from catalogue.run(vendor, folder / "catalogue", many, min(extent.rounds, 3))
 
 
 def main() -> int:

@@ -97,7 +97,7 @@ def _sides(vendor: Vendor, source: Range, folder: Path) -> list[Side]:
     ends += ["--allow", "**=public"]
     return [
         Side("read", ["read-changes", repository, *source.ends], inside=True),
-        Side("floor", _bash(_FLOOR, source)),
+        Side("floor", _bash(floor(source))),
         Side("two tags", ["read-changes", str(clone.repository), *source.ends], inside=True),
         Side("GitPython", ["gitpython-changes", repository, *source.ends], inside=True),
         Side(
@@ -107,7 +107,7 @@ def _sides(vendor: Vendor, source: Range, folder: Path) -> list[Side]:
             vendor.environment,
             inside=True,
         ),
-        Side("git archive", _bash(_ARCHIVE, source, folder / "out.zip")),
+        Side("git archive", _bash(archive(source, folder / "out.zip"))),
     ]
 
 
@@ -121,7 +121,20 @@ git -C {repository} diff-tree -r --no-renames --diff-filter=d --name-only -z {ba
 """
 
 
-def _bash(script: str, source: Range, out: Path = Path()) -> list[str]:
+def floor(source: Range) -> str:
+    """Return the script that reads both sides of every change of a range with git alone."""
+    return _written(_FLOOR, source)
+
+
+def archive(source: Range, out: Path) -> str:
+    """Return the script that packs the new side of every change of a range with git alone."""
+    return _written(_ARCHIVE, source, out)
+
+
+def _written(script: str, source: Range, out: Path = Path()) -> str:
     words = {"repository": source.repository.resolve(), "base": source.base, "head": source.head, "out": out}
-    quoted = {name: shlex.quote(str(word)) for name, word in words.items()}
-    return ["bash", "-o", "pipefail", "-c", script.format(**quoted)]
+    return script.format(**{name: shlex.quote(str(word)) for name, word in words.items()})
+
+
+def _bash(script: str) -> list[str]:
+    return ["bash", "-o", "pipefail", "-c", script]

@@ -34,10 +34,10 @@ class Range:
     @property
     def changed(self) -> int:
         """Bytes of the blobs of the head that the base has not at the same path."""
-        listed = _git(self.repository, "diff-tree", "-r", "--raw", "--no-renames", "--no-abbrev", *self.ends)
+        listed = run_git(self.repository, "diff-tree", "-r", "--raw", "--no-renames", "--no-abbrev", *self.ends)
         sides = [line.split() for line in listed.splitlines()]
         wanted = b"\n".join(words[3] for words in sides if words[1] not in (b"000000", b"160000"))
-        sizes = _git(self.repository, "cat-file", "--batch-check=%(objectsize)", given=wanted)
+        sizes = run_git(self.repository, "cat-file", "--batch-check=%(objectsize)", given=wanted)
         return sum(int(line) for line in sizes.split())
 
     @property
@@ -77,7 +77,7 @@ def made_of(packages: _Packages) -> Range:
             for name in release:
                 trees.unpack_over(_wheel(name), repository)
             commit(repository, tag)
-        _git(repository, "gc", "-q")
+        run_git(repository, "gc", "-q")
         (repository / "whole").touch()
     return Range(packages.name, repository, *tags[-2:])
 
@@ -85,16 +85,16 @@ def made_of(packages: _Packages) -> Range:
 def started(repository: Path) -> None:
     """Start a repository."""
     repository.mkdir(parents=True)
-    _git(repository, "init", "-q")
+    run_git(repository, "init", "-q")
     (repository / ".git" / "info" / "exclude").write_text("/whole\n")
 
 
 def commit(repository: Path, tag: str) -> None:
     """Commit everything in the work tree under a tag."""
-    dates = _dates(len(_git(repository, "tag").split()))
-    _git(repository, "add", "-A", "-f")
-    _git(repository, "commit", "-q", "-m", tag, environment=dates)
-    _git(repository, "tag", tag)
+    dates = _dates(len(run_git(repository, "tag").split()))
+    run_git(repository, "add", "-A", "-f")
+    run_git(repository, "commit", "-q", "-m", tag, environment=dates)
+    run_git(repository, "tag", tag)
 
 
 def given() -> list[Range]:
@@ -111,17 +111,17 @@ def given() -> list[Range]:
 def two_tags(source: Range, folder: Path) -> Range:
     """Return the same two trees in a repository that has two commits and nothing else."""
     borrowing = folder / "borrowing"
-    _git(Path(), "init", "-q", "--bare", str(borrowing))
-    objects = _git(source.repository, "rev-parse", "--path-format=absolute", "--git-path", "objects")
+    run_git(Path(), "init", "-q", "--bare", str(borrowing))
+    objects = run_git(source.repository, "rev-parse", "--path-format=absolute", "--git-path", "objects")
     (borrowing / "objects" / "info" / "alternates").write_bytes(objects)
     parent: list[str] = []
     for name in source.ends:
-        tree = _git(source.repository, "rev-parse", f"{name}^{{tree}}").decode().strip()
-        made = _git(borrowing, "commit-tree", "-m", name, *parent, tree, environment=_dates(0)).decode().strip()
-        _git(borrowing, "tag", name, made)
+        tree = run_git(source.repository, "rev-parse", f"{name}^{{tree}}").decode().strip()
+        made = run_git(borrowing, "commit-tree", "-m", name, *parent, tree, environment=_dates(0)).decode().strip()
+        run_git(borrowing, "tag", name, made)
         parent = ["-p", made]
     whole = folder / "two-tags"
-    _git(Path(), "clone", "-q", "--bare", borrowing.resolve().as_uri(), str(whole))
+    run_git(Path(), "clone", "-q", "--bare", borrowing.resolve().as_uri(), str(whole))
     return Range(source.name, whole, *source.ends)
 
 
@@ -145,9 +145,10 @@ def _wheel(requirement: str) -> Path:
     return found[0]
 
 
-def _git(
+def run_git(
     repository: Path, *arguments: str, given: bytes | None = None, environment: dict[str, str] | None = None
 ) -> bytes:
+    """Run git and return what it wrote."""
     line: Sequence[object] = ["git", "-C", repository, "-c", "safe.directory=*", "-c", "gc.auto=0", *arguments]
     changed = {**os.environ, **_IDENTITY, **(environment or {})}
     return subprocess.run(

@@ -17,6 +17,7 @@ from patchline.patches import terminal
 
 _WORK = {
     "hash-file": "work",
+    "hash-members": "archive_work",
     "change-often": "work",
     "read-changes": "reading",
     "gitpython-changes": "peers",
@@ -35,7 +36,11 @@ _PROGRAMS = {
     "patchline-site": ("patchline.patches.site.commands", "patchline_site"),
 }
 _LOADED = {
-    "patchline": ["patchline.releaser.commands.bundle_build"],
+    "patchline": [
+        "patchline.releaser.commands.bundle_build",
+        "patchline.releaser.commands.baseline",
+        "patchline.releaser.commands.hotfix_many",
+    ],
     "patchline-site": ["patchline.patches.site.command_change", "patchline.patches.site.command_look"],
 }
 _APART = {

@@ -54,6 +54,8 @@ _FOOT = """
 - Why a goal is missed: docs/decisions/0013-where-speed-ends.md.
 - R1: the floor reads the same rows and hashes each body, in one loop of Python's own sqlite3; ours follows the chain
   (a second digest an event), finds what was changed, and knows both databases.
+- N1: `zipfile` inflates and hashes the same members and keeps nothing; ours writes them into the register's database.
+- N2: the floor of B1 and `git archive` for each bundle of the campaign; ours merges, registers and reads back as well.
 - Growth: the exponent between two sizes; 1 follows the size, 0 does not grow.
 - Memory: peak of the largest process.
 """

@@ -175,7 +175,8 @@ class ArchiveReader:
                 digest.update(piece)
                 if kept:
                     kept.write(piece)
-                piece = stream.read(_CHUNK)
+                # With the last of its bytes its checksum was compared.
+                piece = stream.read(_CHUNK) if size < member.file_size else b""
             ends.pop_all()
         return Entry(name, digest.hexdigest(), size, component), kept
 

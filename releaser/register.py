@@ -81,9 +81,14 @@ class Register:
             by: who does.
             now: when.
         """
+        with self.refusals_told(action, subject, by, now), self.change(by, now) as change:
+            yield change
+
+    @contextmanager
+    def refusals_told(self, action: str, subject: str, by: str, now: datetime) -> Iterator[None]:
+        """Make an event of whatever refuses what is done within, as `attempt` does for one change."""
         try:
-            with self.change(by, now) as change:
-                yield change
+            yield
         except PatchlineError as error:
             self.refused(action, subject, error, by, now)
             raise

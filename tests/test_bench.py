@@ -44,6 +44,8 @@ def test_every_benchmark_runs_on_tiny_input(tmp_path):
         "I1",
         "R1",
         "R2",
+        "N1",
+        "N2",
     }
     assert all(figure["value"] > 0 for figure in figures if figure["unit"] == "x")
 

@@ -63,9 +63,10 @@ def add(label: str, product: str, recipe: Path | None, support_ends: str | None,
         roots=read_recipe(recipe).roots if recipe else None,
         support_ends=_date(support_ends) if support_ends else None,
     )
-    person = the_person()
+    person, now = the_person(), clock()
     with the_register() as register:
-        made = add_baseline(register, release, person, clock())
+        with register.refusals_told("baseline.add", f"{product} {label}", person, now):
+            made = add_baseline(register, release, person, now)
         with register.read() as session:
             container, findings = session.get_one(Container, made.container), unread(session, product, label)
     report(_document(made, container, findings), _shown(made, container, findings))

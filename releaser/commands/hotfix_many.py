@@ -65,12 +65,14 @@ def carry_command(commits: tuple[str, ...], campaign: str | None, out: Path, **g
     person = the_person()
     if source.people is None:
         note("warning: without --people nobody is known by name, so no author can be kept from approving")
+    subject = campaign or given["issue"] or " ".join(commits)
     with the_register() as register:
-        if campaign is not None:
-            _check_alone(commits, given)
-            identifier = go_on(register, campaign, dict(given["resolve"]), authored, source, person, clock)
-        else:
-            identifier = carry(register, _fix(register, commits, authored, given), source, person, clock)
+        with register.refusals_told("campaign.carry", subject, person, clock()):
+            if campaign is not None:
+                _check_alone(commits, given)
+                identifier = go_on(register, campaign, dict(given["resolve"]), authored, source, person, clock)
+            else:
+                identifier = carry(register, _fix(register, commits, authored, given), source, person, clock)
         with register.read() as session:
             found, stands = the_campaign(session, identifier), show(session, identifier)
     report(campaign_document(found, stands), campaign_text(found, stands))
@@ -168,7 +170,7 @@ def merge_command(one: str, other: str, out: Path, **given: Any) -> None:
         allow=dict(given["allow"]),
     )
     person = the_person()
-    with the_register() as register:
+    with the_register() as register, register.refusals_told("hotfix.merge", f"{one} {other}", person, clock()):
         built = merging.merge(register, pair, person, clock)
     for warning in built.warnings:
         note(f"warning: {warning}")

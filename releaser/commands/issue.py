@@ -10,7 +10,7 @@ from patchline.patches.manifest import SEVERITIES
 from patchline.patches.statements import time_text
 from patchline.patches.terminal import example, json_option, report
 from patchline.patches.wording import counted
-from patchline.releaser.commands.options import change, home_option, register_options, the_register
+from patchline.releaser.commands.options import attempt, home_option, register_options, the_register
 from patchline.releaser.issues import (
     UNSOLVED,
     Fix,
@@ -99,7 +99,7 @@ def add(identifier: str, product: str, title: str | None, severity: str, cves: t
     """Add an issue, and say which baselines it affects."""
     own = (identifier,) if identifier.startswith("CVE-") else ()
     wanted = NewIssue(identifier, product, title or identifier, severity, (*own, *cves), given["workaround"])
-    with change() as changing:
+    with attempt("issue.add", identifier) as changing:
         add_issue(changing, wanted, _marks(changing.session, product, given))
         changing.session.flush()
         shown = show_issue(changing.session, identifier)
@@ -113,7 +113,7 @@ def add(identifier: str, product: str, title: str | None, severity: str, cves: t
 @json_option
 def mark(identifier: str, **given: Any) -> None:
     """Say more of an issue: of its baselines, or what helps until there is a fix."""
-    with change() as changing:
+    with attempt("issue.mark", identifier) as changing:
         product = the_issue(changing.session, identifier).product
         marks = _marks(changing.session, product, given, identifier)
         mark_issue(changing, identifier, marks, given["workaround"])

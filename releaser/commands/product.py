@@ -14,7 +14,7 @@ from patchline.releaser import recalls
 from patchline.releaser.catalogue import add_product, list_products
 from patchline.releaser.channel_home import open_channel
 from patchline.releaser.commands.options import (
-    change,
+    attempt,
     clock,
     home_option,
     register_options,
@@ -38,7 +38,7 @@ def product() -> None:
 @json_option
 def add(identifier: str, name: str | None, repo: Path | None) -> None:
     """Add a product."""
-    with change() as changing:
+    with attempt("product.add", identifier) as changing:
         made = add_product(changing, identifier, name, repo)
     report({"product": made.id, "name": made.name, "repository": made.repository}, f"added {made.id}: {made.name}")
 

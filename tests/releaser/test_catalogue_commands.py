@@ -1,5 +1,10 @@
-import pytest
+import json
 
+import pytest
+from sqlalchemy import select
+
+from patchline.releaser.register import opened
+from patchline.releaser.tables.audit import AuditEvent
 from tests import archives
 from tests.programs import run
 from tests.registers import BACKENDS, make_home
@@ -91,3 +96,18 @@ def test_log4j_day_is_one_line_and_every_baseline_has_an_answer(shop):
     patchline(shop, "issue", "show", "BUG-1", expect=11)
     patchline(shop, "issue", "mark", "CVE-2021-44228", "--not-affected", "4.1", expect=2)
     patchline(shop, "issue", "mark", "CVE-2021-44228", "--affects", "9", expect=11)
+
+
+def test_refusals_are_events_of_the_audit_log(shop):
+    patchline(shop, "baseline", "add", "5", "--product", "shop", "--tag", "v5", expect=14)
+    patchline(shop, "product", "add", "shop", expect=13)
+    patchline(shop, "issue", "add", "BUG 1", "--product", "shop", expect=2)
+    with opened(shop) as register, register.read() as session:
+        bodies = [json.loads(event.body) for event in session.scalars(select(AuditEvent).order_by(AuditEvent.sequence))]
+    refused = [(body["action"], body["facts"]["code"]) for body in bodies if body["action"].endswith(".refused")]
+    assert refused == [
+        ("baseline.add.refused", "git.ref-missing"),
+        ("product.add.refused", "state.product-exists"),
+        ("issue.add.refused", "usage.issue-field"),
+    ]
+    assert [body["action"] for body in bodies][:2] == ["product.add", "baseline.add"]
