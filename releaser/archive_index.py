@@ -7,6 +7,7 @@ often it lies there. Memory holds the list of one archive with those around it, 
 
 import errno
 import hashlib
+import re
 import struct
 import tempfile
 import zipfile
@@ -23,6 +24,7 @@ from patchline.releaser.spool import Advance, unheard
 _CHUNK = 1 << 20
 _IN_MEMORY = 8 << 20
 _MAGIC = b"PK\x03\x04"
+_OTHER = re.compile(r"\.(tar(\.[a-z0-9]+)?|tgz|tbz2?|txz|7z|rpm|deb|iso|msi|cab)$", re.IGNORECASE)
 _PATH = 4000
 _END = struct.Struct("<4s4H2LH")
 _TAIL = (1 << 16) + _END.size
@@ -150,6 +152,8 @@ class ArchiveReader:
             return
         entries.append(entry)
         if kept is None:
+            if is_of_other_kind(name) and not self.known(entry.sha256):
+                self.take(of_other_kind(entry.sha256))
             return
         with kept:
             if depth == self.bounds.depth:
@@ -234,6 +238,16 @@ def _told(name: str) -> str:
 
 def _size(file: IO[bytes]) -> int:
     return file.seek(0, 2)
+
+
+def is_of_other_kind(path: str) -> bool:
+    """Tell by its name whether a file is an archive that the index does not look into."""
+    return _OTHER.search(path) is not None
+
+
+def of_other_kind(sha256: str) -> Listed:
+    """Return such an archive, with the finding that says so."""
+    return Listed(sha256, [], Finding("kind", "is an archive of a kind that is not looked into"))
 
 
 def looks_like_archive(path: str, start: bytes) -> bool:

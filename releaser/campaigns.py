@@ -31,6 +31,7 @@ from patchline.releaser.register import Change, Register
 from patchline.releaser.tables.catalogue import Baseline
 from patchline.releaser.tables.hotfixes import Campaign, CampaignBaseline, Hotfix, Revision
 from patchline.releaser.tables.people import Person
+from patchline.releaser.trees import Roots
 
 Clock = Callable[[], datetime]
 _LONGEST = 1000
@@ -99,7 +100,7 @@ def carry(register: Register, fix: Fix, source: Source, by: str, clock: Clock) -
     mirror = _mirror(register, fix.product)
     with GitStore(repository, mirror) as store:
         commits = [oid for written in fix.commits for oid in store.sequence(written)]
-        found = _carried(store, baselines, commits, fix.resolutions, committer)
+        found = _carried(store, baselines, commits, fix, committer)
         with register.change(by, clock()) as change:
             campaign = _begin(change, fix, commits)
             for baseline, picked in found:
@@ -154,7 +155,7 @@ def go_on(
         committer = committer_of(session, by, source.people)
     mirror = _mirror(register, fix.product)
     with GitStore(repository, mirror) as store:
-        found = _carried(store, baselines, fix.commits, resolutions, committer)
+        found = _carried(store, baselines, fix.commits, fix, committer)
         with register.change(by, clock()) as change:
             campaign = the_campaign(change.session, identifier)
             for baseline, picked in found:
@@ -196,19 +197,20 @@ def _carried(
     store: GitStore,
     baselines: Sequence[Baseline],
     commits: Sequence[str],
-    resolutions: Mapping[str, str],
+    fix: Fix,
     committer: Identity,
 ) -> list[tuple[Baseline, Resolved]]:
     found: list[tuple[Baseline, Resolved]] = []
+    roots = Roots(fix.authored.roots, fix.authored.platforms)
     with progress("carrying", len(baselines), unit="items") as advance:
         for baseline in baselines:
             base = tag_of(store, f"refs/tags/{baseline.tag}")
             check_pinned(baseline, base)
-            written = resolutions.get(baseline.label)
+            written = fix.resolutions.get(baseline.label)
             if written is not None:
                 found.append((baseline, (Picked(resolved(store, base, written)), written)))
             else:
-                found.append((baseline, (pick(store, base, commits, committer), None)))
+                found.append((baseline, (pick(store, base, commits, committer, roots), None)))
             advance(1)
     return found
 
@@ -263,7 +265,7 @@ def _fill(change: Change, campaign: Campaign, fix: Fix, row: CampaignBaseline, f
         change.session.get_one(Hotfix, made.hotfix).campaign = campaign.id
         row.hotfix = made.hotfix
     facts = {"baseline": row.baseline, "hotfix": row.hotfix, "head": row.head, "conflicts": row.conflicts}
-    change.record("campaign.carry", campaign.id, {**facts, "resolved": written})
+    change.record("campaign.carry", campaign.id, {**facts, "resolved": written, "left": list(picked.left)})
 
 
 def _rows(session: Session, identifier: str) -> Sequence[CampaignBaseline]:

@@ -13,7 +13,16 @@ from sqlalchemy.orm import Session
 
 from patchline.patches.manifest import File
 from patchline.patches.progress import progress
-from patchline.releaser.archive_index import BOUNDS, ArchiveReader, Bounds, Entry, Listed, looks_like_archive
+from patchline.releaser.archive_index import (
+    BOUNDS,
+    ArchiveReader,
+    Bounds,
+    Entry,
+    Listed,
+    is_of_other_kind,
+    looks_like_archive,
+    of_other_kind,
+)
 from patchline.releaser.baseline_sources import BaselineSource, Place
 from patchline.releaser.components import LARGEST, component_of, evidence, file_name, stem_of
 from patchline.releaser.database import Database
@@ -65,6 +74,9 @@ def _index_source(prefix: str, source: BaselineSource, writer: "_Writer", bounds
         if isinstance(state, File)
     }
     archives = {place: state for place, state in files.items() if looks_like_archive(place[1], source.start(place))}
+    for place, state in files.items():
+        if place not in archives and is_of_other_kind(place[1]) and state.sha256 not in writer.known:
+            writer.take(of_other_kind(state.sha256))
     new = {state.sha256: place for place, state in archives.items() if state.sha256 not in writer.known}
     with progress("indexing", sum(files[place].size for place in new.values())) as advance:
         reader = ArchiveReader(writer.known.__contains__, writer.take, advance, bounds)

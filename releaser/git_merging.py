@@ -1,7 +1,7 @@
 """Commits and merges as bytes: what a carried commit says, and what `git merge-tree` answered. Pure: runs nothing."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from patchline.patches.errors import GitError
@@ -30,15 +30,17 @@ class Merged:
     """How a merge ended.
 
     Attributes:
-        tree: of what came out.
-        conflicts: paths that people must decide about, as shown to them; then the tree is of no use.
+        tree: of what came out; where there are conflicts it holds them as text.
+        paths: that both sides changed, each in its own way.
     """
 
     tree: str
-    conflicts: tuple[str, ...]
+    paths: tuple[bytes, ...]
 
 
-def carried_commit(data: bytes, oid: str, tree: str, parent: str, committer: Identity) -> bytes:
+def carried_commit(
+    data: bytes, oid: str, tree: str, parent: str, committer: Identity, left: Iterable[bytes] = ()
+) -> bytes:
     """Return a commit that does again what another one did: same author and message, its moment that of the author.
 
     Args:
@@ -47,6 +49,7 @@ def carried_commit(data: bytes, oid: str, tree: str, parent: str, committer: Ide
         tree: what it becomes.
         parent: on what it lies.
         committer: who carries it.
+        left: paths that it changed and that stay as they were, which is noted too.
 
     Raises:
         GitError: the other commit has no author as git writes one.
@@ -63,6 +66,8 @@ def carried_commit(data: bytes, oid: str, tree: str, parent: str, committer: Ide
         b"committer " + committer.line(stamp[1]),
         *kept,
     ]
+    for path in left:
+        message = _noted(message, b"Left-as-it-was: " + path.replace(b"\n", b"\\n"))
     return b"\n".join(lines) + b"\n\n" + _noted(message, f"(cherry picked from commit {oid})".encode())
 
 
@@ -96,8 +101,12 @@ def read_merge(data: bytes) -> Merged:
     tree, _, rest = data.partition(b"\0")
     if not _OID.fullmatch(tree):
         raise GitError("damaged", f"git merge-tree wrote something unexpected: {data[:120]!r}")
-    paths = {path.decode("utf-8", "backslashreplace") for path in rest.split(b"\0") if path}
-    return Merged(tree.decode(), tuple(sorted(paths)))
+    return Merged(tree.decode(), tuple(sorted({path for path in rest.split(b"\0") if path})))
+
+
+def shown_paths(paths: Iterable[bytes]) -> tuple[str, ...]:
+    """Return paths as people read them."""
+    return tuple(path.decode("utf-8", "backslashreplace") for path in paths)
 
 
 def _parted(data: bytes) -> tuple[list[bytes], bytes]:

@@ -20,7 +20,7 @@ import re
 import subprocess
 import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -256,6 +256,21 @@ class GitStore:
         command = ["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", *sides]
         return read_merge(self._run(command, allowed=(0, 1)))
 
+    def taking_back(self, tree: str, paths: Sequence[bytes], before: str) -> str:
+        """Return a tree with some paths as they are in another one."""
+        there = self.differences(before, tree)
+        null = "0" * (64 if self.algorithm == "sha256" else 40)
+        lines = [
+            b"%06o %b\t%b\0" % (there[path][0], (there[path][1] or null).encode(), path)
+            for path in paths
+            if path in there
+        ]
+        with tempfile.TemporaryDirectory(prefix="patchline-git-") as folder:
+            own = {"GIT_INDEX_FILE": os.fspath(Path(folder) / "index")}
+            self._run(["read-tree", tree], more=own)
+            self._run(["update-index", "-z", "--index-info"], given=b"".join(lines), more=own)
+            return self._run(["write-tree"], more=own).decode().strip()
+
     def write_commit(self, data: bytes) -> str:
         """Keep a commit in the store; return its id."""
         whole = b"commit %d\0%b" % (len(data), data)
@@ -412,10 +427,16 @@ class GitStore:
         return borrowed
 
     def _start(
-        self, arguments: Sequence[str], *, stdin: int | IO[bytes], errors: IO[bytes], own: bool = True
+        self,
+        arguments: Sequence[str],
+        *,
+        stdin: int | IO[bytes],
+        errors: IO[bytes],
+        own: bool = True,
+        more: Mapping[str, str] | None = None,
     ) -> "subprocess.Popen[bytes]":
         place = [f"--git-dir={self._store}"] if own else []
-        surroundings = environment(foreign=not own) | (self._borrowing() if own else {})
+        surroundings = environment(foreign=not own) | (self._borrowing() if own else {}) | dict(more or {})
         try:
             return subprocess.Popen(  # noqa: S603 (a fixed program; what comes from outside cannot be an option)
                 ["git", *place, *arguments],  # noqa: S607 (git is found on the PATH, as everywhere)
@@ -430,13 +451,19 @@ class GitStore:
             raise GitError("no-git", "git is not installed") from None
 
     def _run(
-        self, arguments: Sequence[str], *, given: bytes = b"", own: bool = True, allowed: Sequence[int] = (0,)
+        self,
+        arguments: Sequence[str],
+        *,
+        given: bytes = b"",
+        own: bool = True,
+        allowed: Sequence[int] = (0,),
+        more: Mapping[str, str] | None = None,
     ) -> bytes:
         """Run git to its end and return what it wrote."""
         with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as stdin:
             stdin.write(given)
             stdin.seek(0)
-            with self._start(arguments, stdin=stdin, errors=errors, own=own) as process:
+            with self._start(arguments, stdin=stdin, errors=errors, own=own, more=more) as process:
                 data = _pipe(process.stdout).read(_OUTPUT_LIMIT)
                 if len(data) == _OUTPUT_LIMIT:
                     process.kill()

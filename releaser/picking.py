@@ -7,10 +7,11 @@ merges the same; so whoever has the source can make it again.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from patchline.patches.errors import GitError
-from patchline.releaser.git_merging import Identity, carried_commit, merge_commit
+from patchline.patches.errors import BuildError, GitError
+from patchline.releaser.git_merging import Identity, carried_commit, merge_commit, shown_paths
 from patchline.releaser.git_objects import read_commit
 from patchline.releaser.git_store import GitStore, Point
+from patchline.releaser.trees import Roots
 
 
 @dataclass(frozen=True)
@@ -22,21 +23,32 @@ class Picked:
         contained: commits of the fix that the baseline has already, or that change nothing there.
         stopped_at: the commit of the fix that does not go onto the baseline.
         conflicts: its paths that people must decide about.
+        left: paths outside of the roots that collided and stay as the baseline has them, since nothing of them ships.
     """
 
     head: Point | None
     contained: tuple[str, ...] = ()
     stopped_at: str | None = None
     conflicts: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
 
-def pick(store: GitStore, base: Point, commits: Sequence[str], committer: Identity) -> Picked:
+def pick(
+    store: GitStore, base: Point, commits: Sequence[str], committer: Identity, roots: Roots | None = None
+) -> Picked:
     """Carry commits onto a baseline, the oldest first.
+
+    Args:
+        store: where the commits are.
+        base: the baseline.
+        commits: their ids.
+        committer: who carries them.
+        roots: what of a tree ships; all of it by default.
 
     Raises:
         GitError: one of them cannot be read.
     """
-    head, contained = base, []
+    head, contained, left = base, [], set[bytes]()
     for oid in commits:
         if store.lies_on(oid, head.commit):
             contained.append(oid)
@@ -45,14 +57,24 @@ def pick(store: GitStore, base: Point, commits: Sequence[str], committer: Identi
         commit = read_commit(oid, data)
         before = store.resolve(commit.parents[0])
         merged = store.merge(before.tree, head.tree, commit.tree)
-        if merged.conflicts:
-            return Picked(None, tuple(contained), oid, merged.conflicts)
-        if merged.tree == head.tree:
+        if colliding := [path for path in merged.paths if roots is None or _ships(path, roots)]:
+            return Picked(None, tuple(contained), oid, shown_paths(colliding))
+        tree = store.taking_back(merged.tree, merged.paths, head.tree) if merged.paths else merged.tree
+        left.update(merged.paths)
+        if tree == head.tree:
             contained.append(oid)
             continue
-        made = store.write_commit(carried_commit(data, oid, merged.tree, head.commit, committer))
-        head = Point(None, made, merged.tree)
-    return Picked(head if head is not base else None, tuple(contained))
+        made = store.write_commit(carried_commit(data, oid, tree, head.commit, committer, merged.paths))
+        head = Point(None, made, tree)
+    return Picked(head if head is not base else None, tuple(contained), left=shown_paths(sorted(left)))
+
+
+def _ships(path: bytes, roots: Roots) -> bool:
+    """Tell whether a path lies in a root; one with a name that cannot be carried does."""
+    try:
+        return roots.place(path) is not None
+    except BuildError:
+        return True
 
 
 def resolved(store: GitStore, base: Point, written: str) -> Point:
@@ -78,8 +100,8 @@ def join(store: GitStore, base: Point, heads: Sequence[Point], committer: Identi
     tree = heads[0].tree
     for head in heads[1:]:
         merged = store.merge(base.tree, tree, head.tree)
-        if merged.conflicts:
-            return Picked(None, (), head.commit, merged.conflicts)
+        if merged.paths:
+            return Picked(None, (), head.commit, shown_paths(merged.paths))
         tree = merged.tree
     parents = [(head.commit, store.raw_commit(head.commit)) for head in heads]
     made = store.write_commit(merge_commit(parents, tree, committer, message))

@@ -206,6 +206,12 @@ def test_hostile_archive_gives_one_finding_and_everything_else_is_indexed(shop, 
         assert finding.finding == "depth" and finding.path.startswith("app/bad.jar!level-4.zip")
 
 
+def test_archives_of_other_kinds_are_named_as_not_looked_into(shop, tmp_path):
+    add(shop, "1", tmp_path, {"shop-1.tar.gz": b"x", "in.zip": archives.zipped({"lib/y.RPM": b"y", "tar.txt": b""})})
+    found = {(one.path, one.finding) for one in ask(shop, "log4j-core").unread}
+    assert found == {("app/shop-1.tar.gz", "kind"), ("app/in.zip!lib/y.RPM", "kind")}
+
+
 def test_members_beside_a_broken_one_are_listed():
     one, _ = listed(archives.with_broken_member())
     assert [entry.path for entry in one.entries] == ["first.txt", "third.txt"]

@@ -6,6 +6,7 @@ from patchline.patches.errors import GitError
 from patchline.releaser.git_merging import Identity
 from patchline.releaser.git_store import GitStore
 from patchline.releaser.picking import join, pick, resolved
+from patchline.releaser.trees import Roots
 from tests.repositories import Repository
 
 CLEO = Identity("Cleo", "cleo@example.com")
@@ -94,6 +95,26 @@ def test_conflict_names_commit_and_files_and_leaves_the_source_as_it_was(reposit
         found = pick(anew, anew.resolve("v0"), commits, CLEO)
         assert (found.head, found.stopped_at, found.conflicts) == (None, commits[0], ("a.txt",))
         assert sorted(repository.path.rglob("*")) == before
+
+
+def test_conflict_outside_of_what_ships_stops_nothing_and_stays_as_the_baseline_has_it(tmp_path):
+    made = Repository(tmp_path / "shop.git", bare=True)
+    made.commit({"src/a.txt": text(), "CHANGES": b"1\n", "notes/old": b"x"}, tag="v1")
+    made.commit({"CHANGES": b"2\n1\n", "notes/old": b"y", "src/b.txt": b"b"}, tag="v2")
+    changed = {"src/a.txt": text(l15="mended"), "CHANGES": b"mended\n2\n1\n", "notes/old": None, "notes/new": b"n"}
+    made.commit(changed, "Mend", author="walt@example.com")
+    with GitStore(made.path, tmp_path / "mirror") as store:
+        base, commits = store.resolve("v1"), store.sequence("main")
+        stopped = pick(store, base, commits, CLEO)
+        assert stopped.conflicts == ("CHANGES", "notes/old")
+        found = pick(store, base, commits, CLEO, Roots({"app": "src"}))
+        assert found.left == ("CHANGES", "notes/old") and found.conflicts == ()
+        assert content(made, store, found.head.commit, "src/a.txt") == text(l15="mended")
+        assert content(made, store, found.head.commit, "CHANGES") == b"1\n"
+        assert content(made, store, found.head.commit, "notes/old") == b"x"
+        message = store.raw_commit(found.head.commit).decode()
+        assert "\n\nLeft-as-it-was: CHANGES\nLeft-as-it-was: notes/old\n(cherry picked from commit " in message
+        assert pick(store, base, commits, CLEO, Roots({"app": "src", "doc": "notes"})).conflicts == ("notes/old",)
 
 
 def test_file_renamed_since_is_mended_under_its_old_name(repository, tmp_path):
