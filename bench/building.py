@@ -46,7 +46,7 @@ def _figures(what: str, changed: int, samples: Samples) -> Iterator[Figure]:
         goal=1.5 if counted else None,
         start_up=True,
     )
-    built = [Sample(_less(one), one.wall, one.peak, one.whole - one.cpu + _less(one)) for one in samples["build"]]
+    built = [without_parts(one) for one in samples["build"]]
     yield compared(
         "B2",
         f"build / git archive, {what}",
@@ -77,6 +77,11 @@ def _figures(what: str, changed: int, samples: Samples) -> Iterator[Figure]:
 
 def _less(sample: Sample) -> float:
     return sample.cpu - sum(figures["cpu"] for figures in sample.parts.values())
+
+
+def without_parts(sample: Sample) -> Sample:
+    """Return a sample without the CPU of what is printed apart."""
+    return Sample(_less(sample), sample.wall, sample.peak, sample.whole - sample.cpu + _less(sample))
 
 
 def _alone(samples: list[Sample]) -> float:

@@ -19,7 +19,7 @@ from bench import applying, building, inputs
 from bench.figures import Figure, compared, part
 from bench.inputs import Range
 from bench.programs import Vendor
-from bench.timing import Sample, Side, exponent, in_turn, median
+from bench.timing import Side, exponent, in_turn, median
 
 _INDEXED = 60.0
 """Seconds for a baseline of 400 jars."""
@@ -158,17 +158,13 @@ def _carry(vendor: Vendor, folder: Path, empty: Path, extent: Extent, rounds: in
         Side("floor", _floor(ranges, folder / "out.zip")),
     ]
     samples = in_turn(sides, rounds)
-    less = [Sample(_less(one), one.wall, one.peak) for one in samples["campaign"]]
+    less = [building.without_parts(one) for one in samples["campaign"]]
     what = f"{extent.baselines} baselines, {changed / 1e6:.1f} MB changed"
     goal = _CARRIED if changed >= _FLOOR_MATTERS * extent.baselines else None
     alone = {"campaign": less, "floor": samples["floor"]}
     yield compared("N2", f"campaign / git's plumbing and archive, {what}", alone, ("campaign", "floor"), goal=goal)
     for name in ("scan", "simulation"):
         yield Figure("N2", f"{name} apart, {what}", part(samples["campaign"], name), "cpu s")
-
-
-def _less(sample: Sample) -> float:
-    return sample.cpu - sum(figures["cpu"] for figures in sample.parts.values())
 
 
 def _repository(folder: Path, extent: Extent) -> Path:

@@ -36,11 +36,9 @@ _PROGRAMS = {
     "patchline-site": ("patchline.patches.site.commands", "patchline_site"),
 }
 _LOADED = {
-    "patchline": [
-        "patchline.releaser.commands.bundle_build",
-        "patchline.releaser.commands.baseline",
-        "patchline.releaser.commands.hotfix_many",
-    ],
+    "bundle": ["patchline.releaser.commands.bundle_build"],
+    "baseline": ["patchline.releaser.commands.baseline"],
+    "hotfix": ["patchline.releaser.commands.hotfix_many"],
     "patchline-site": ["patchline.patches.site.command_change", "patchline.patches.site.command_look"],
 }
 _APART = {
@@ -91,7 +89,7 @@ def main(figures: str, program: str, *arguments: str) -> int:
         terminal.collect_seldom()  # As the programs do.
         whole.around(work)(*arguments)
     else:
-        command = _loaded(program, apart)
+        command = _loaded(program, arguments[0], apart)
         code = int(whole.around(terminal.run)(command, list(arguments)))
     parts = {part: watch.figures() for part, watch in apart.items()}
     own = own_peak()
@@ -106,11 +104,11 @@ def own_peak() -> float:
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM:")).split()[1]) / 1024
 
 
-def _loaded(program: str, apart: dict[str, Watch]) -> Any:
+def _loaded(program: str, noun: str, apart: dict[str, Watch]) -> Any:
     """Import a program with the commands that are measured; put watches around what is printed apart."""
     module, name = _PROGRAMS[program]
     command = getattr(importlib.import_module(module), name)
-    for needed in _LOADED[program]:
+    for needed in _LOADED.get(noun, _LOADED.get(program, [])):
         importlib.import_module(needed)
     for part, (module, name) in _APART[program].items():
         apart[part] = Watch()
