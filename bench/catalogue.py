@@ -13,6 +13,7 @@ import subprocess
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import applying, building, inputs
@@ -20,6 +21,9 @@ from bench.figures import Figure, compared, part
 from bench.inputs import Range
 from bench.programs import Vendor
 from bench.timing import Side, exponent, in_turn, median
+from patchline.releaser.database import Database, sqlite_url
+from patchline.releaser.settings import FILE
+from patchline.releaser.tables.people import Person, PersonRole, Role
 
 _INDEXED = 60.0
 """Seconds for a baseline of 400 jars."""
@@ -53,15 +57,18 @@ QUICK = Extent((40, 400), 300, 14, 50, 200_000)
 class Register:
     """A vendor's home for one benchmark, made anew before each run."""
 
-    def __init__(self, vendor: Vendor, folder: Path, template: Path | None = None) -> None:
+    def __init__(self, vendor: Vendor, folder: Path) -> None:
         self.home, self._made = folder / "home", folder / "made"
         self.vendor = vendor
         self.environment = {**vendor.environment, "PATCHLINE_HOME": str(self.home), "PATCHLINE_PERSON": "ada"}
-        folder.mkdir(parents=True)
-        if template is None:
-            self.run("init", "--name", "Bench")
-        else:
-            shutil.copytree(template, self.home)
+        self.home.mkdir(parents=True)
+        (self.home / FILE).touch()
+        database = Database(sqlite_url(self.home / "register.db"))
+        database.upgrade()
+        with database.write() as session:
+            roles = [PersonRole(role=Role.ENGINEER)]
+            session.add(Person(id="ada", name="Ada", added=datetime.now(UTC), roles=roles))
+        database.close()
 
     def run(self, *arguments: object) -> None:
         """Run `patchline` in this home."""
@@ -81,9 +88,8 @@ class Register:
 
 def run(vendor: Vendor, folder: Path, extent: Extent, rounds: int) -> Iterator[Figure]:
     """Measure both."""
-    empty = Register(vendor, folder / "empty").home
-    yield from _index(vendor, folder / "index", empty, extent, rounds)
-    yield from _carry(vendor, folder / "carry", empty, extent, rounds)
+    yield from _index(vendor, folder / "index", extent, rounds)
+    yield from _carry(vendor, folder / "carry", extent, rounds)
 
 
 # N1
@@ -105,11 +111,11 @@ def _jars(folder: Path, count: int, members: int) -> int:
     return inflated
 
 
-def _index(vendor: Vendor, folder: Path, empty: Path, extent: Extent, rounds: int) -> Iterator[Figure]:
+def _index(vendor: Vendor, folder: Path, extent: Extent, rounds: int) -> Iterator[Figure]:
     taken = []
     for count in extent.jars:
         place = folder / str(count)
-        register = Register(vendor, place, empty)
+        register = Register(vendor, place)
         inflated = _jars(place / "jars", count, extent.members)
         register.run("product", "add", "demo")
         register.keep()
@@ -133,8 +139,8 @@ def _index(vendor: Vendor, folder: Path, empty: Path, extent: Extent, rounds: in
 # N2
 
 
-def _carry(vendor: Vendor, folder: Path, empty: Path, extent: Extent, rounds: int) -> Iterator[Figure]:
-    register = Register(vendor, folder, empty)
+def _carry(vendor: Vendor, folder: Path, extent: Extent, rounds: int) -> Iterator[Figure]:
+    register = Register(vendor, folder)
     repository = _repository(folder / "repository", extent)
     register.run("product", "add", vendor.product, "--repo", repository)
     for number in range(extent.baselines):
