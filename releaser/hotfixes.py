@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from patchline.patches import identifiers
@@ -103,7 +104,10 @@ def new(change: Change, wanted: Wanted, identifier: str | None = None) -> Revisi
         added_by=change.by,
     )
     change.session.add(hotfix)
-    change.session.flush()
+    try:
+        change.session.flush()
+    except IntegrityError:  # Somebody else was faster, and we saw nothing of it.
+        raise RefusedError("hotfix-exists", f"there is a hotfix {hotfix.id} already") from None
     return _drafted(change, hotfix, 1)
 
 
@@ -317,4 +321,9 @@ def _found(session: Session, identifier: str, *, lock: bool) -> Revision:
     revision = session.scalar(query)
     if revision is None:
         raise NotFoundError("revision", f"there is no revision {identifier}")
+    if lock and not match["number"]:
+        # Somebody may have begun the next one while we waited.
+        newest = session.scalar(select(func.max(Revision.number)).where(Revision.hotfix == revision.hotfix))
+        if newest != revision.number:
+            return _found(session, f"{revision.hotfix}-r{newest}", lock=True)
     return revision

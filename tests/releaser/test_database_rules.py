@@ -91,6 +91,17 @@ def test_no_state_is_reached_past_the_table(life):
     assert tried(life, born.format(false)) == "a revision begins as a draft"
 
 
+def test_recalled_revision_is_not_served_again(life):
+    identifier = life.published()
+    life.recall(identifier, life.recall_file(identifier, "ada", "ben"))
+    for state in ("published", "approved"):
+        assert tried(life, f"UPDATE revision SET state = '{state}'") == "a recalled revision is not served"
+    assert tried(life, vote(life, "emil")) == "it is not in review"
+    assert tried(life, "DELETE FROM recall") == "a recall stands"
+    assert tried(life, "UPDATE recall_list SET number = 9") == "a recall list stands as it was issued"
+    assert life.offered() == []
+
+
 def test_facts_are_only_added(life):
     life.approved()
     for statement, rule in (
