@@ -48,10 +48,12 @@ _FOOT = """
   the floor (`git diff-tree` piped to `git cat-file --batch --buffer` piped to `cat`) reads the same.
 - B2: `git archive --format=zip` packs the new side alone, without digests; scan and simulation are printed apart.
 - A1: `rsync -a -I --backup --fsync` of the same files; ours verifies signatures and digests, keeps a journal, a ledger
-  and the earlier contents, and checks every file afterwards. A1 and A2 count wall: what they wait for is the disk.
+  and the earlier contents, and looks at every file afterwards. A1 and A2 count wall: what they wait for is the disk.
+- A2: the rollbacks come after all the applies they are compared with, and not in turn with them, since on ext4 a new
+  file costs more where many were removed within the last minute.
 - C1 to C3: python-tuf bare neither checks what it publishes on top of, nor locks, nor makes anything durable; as a
   client it keeps no memory of its own. Both read a folder.
-- Why a goal is missed: docs/decisions/0013-where-speed-ends.md.
+- Why a goal is missed: docs/decisions, "Where speed ends".
 - R1: the floor reads the same rows and hashes each body, in one loop of Python's own sqlite3; ours follows the chain
   (a second digest an event), finds what was changed, and knows both databases.
 - N1: `zipfile` inflates and hashes the same members and keeps nothing; ours writes them into the register's database.
