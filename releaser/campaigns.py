@@ -22,7 +22,7 @@ from patchline.releaser.bundle_files import read_bundle
 from patchline.releaser.catalogue import check_pinned, named_baselines, tag_of, the_product
 from patchline.releaser.composing import Order
 from patchline.releaser.git_merging import Identity
-from patchline.releaser.git_store import GitStore
+from patchline.releaser.git_workshop import GitWorkshop
 from patchline.releaser.home import mirror_folder
 from patchline.releaser.people import People
 from patchline.releaser.picking import Picked, pick, resolved
@@ -98,7 +98,7 @@ def carry(register: Register, fix: Fix, source: Source, by: str, clock: Clock) -
         repository, baselines = _ground(session, fix, source)
         committer = committer_of(session, by, source.people)
     mirror = _mirror(register, fix.product)
-    with GitStore(repository, mirror) as store:
+    with GitWorkshop(repository, mirror) as store:
         commits = [oid for written in fix.commits for oid in store.sequence(written)]
         found = _carried(store, baselines, commits, fix, committer)
         with register.change(by, clock()) as change:
@@ -154,7 +154,7 @@ def go_on(
         repository, baselines = _ground(session, fix, source)
         committer = committer_of(session, by, source.people)
     mirror = _mirror(register, fix.product)
-    with GitStore(repository, mirror) as store:
+    with GitWorkshop(repository, mirror) as store:
         found = _carried(store, baselines, fix.commits, fix, committer)
         with register.change(by, clock()) as change:
             campaign = the_campaign(change.session, identifier)
@@ -194,7 +194,7 @@ Resolved = tuple[Picked, str | None]
 
 
 def _carried(
-    store: GitStore,
+    store: GitWorkshop,
     baselines: Sequence[Baseline],
     commits: Sequence[str],
     fix: Fix,
@@ -272,7 +272,7 @@ def _rows(session: Session, identifier: str) -> Sequence[CampaignBaseline]:
     return session.scalars(select(CampaignBaseline).where(CampaignBaseline.campaign == identifier)).all()
 
 
-def _keep(register: Register, store: GitStore, identifier: str) -> None:
+def _keep(register: Register, store: GitWorkshop, identifier: str) -> None:
     """Name the carried commits in the store, so that they stay and can be handed on."""
     with register.read() as session:
         for row in _rows(session, identifier):
@@ -423,6 +423,6 @@ def write_commits(register: Register, identifier: str, out: Path) -> list[str]:
         repository = the_product(session, campaign.product).repository
     if not heads:
         raise StateError("nothing-carried", f"{identifier} has no commits of its own")
-    with GitStore(Path(repository or ""), _mirror(register, campaign.product)) as store:
+    with GitWorkshop(Path(repository or ""), _mirror(register, campaign.product)) as store:
         store.write_pack(heads, beyond, out)
     return [f"refs/patchline/{name}" for name in heads]

@@ -14,12 +14,10 @@ A source is somebody else's folder: nothing it holds may run, be written, or cou
 Why borrowing and not fetching: docs/decisions/0002-git-objects-are-borrowed.md.
 """
 
-import hashlib
 import os
 import re
 import subprocess
 import tempfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -31,7 +29,6 @@ from typing import IO, NamedTuple, Self
 from patchline.patches import documents
 from patchline.patches.errors import GitError
 from patchline.releaser.git_layout import locate
-from patchline.releaser.git_merging import Merged, plain_commit, read_merge
 from patchline.releaser.git_objects import EMPTY_TREES, Commit, TreeEntry, normal_mode, read_commit, read_tree
 from patchline.releaser.git_reader import Object, ObjectReader
 from patchline.releaser.git_refs import FULL_ID, Advertisement, Meaning, read_advertisement, understand
@@ -42,8 +39,6 @@ _OUTPUT_LIMIT = 512 << 20
 _RELEASE = re.compile(r"([0-9]+)\.([0-9]+)")
 _OLDEST = (2, 36)
 """The first git with `cat-file --batch-command`."""
-_OLDEST_MERGING = (2, 38)
-"""The first git with `merge-tree --write-tree`."""
 _RAW = re.compile(rb":([0-7]{6}) ([0-7]{6}) ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) [ADMT]")
 
 
@@ -113,6 +108,10 @@ class GitStore:
         """Which git does the work, such as `2.39.5`."""
         return self._listed.agent.removeprefix("git/")
 
+    def is_older_than(self, release: tuple[int, int]) -> bool:
+        """Tell whether git is older than a release; one that does not say is not."""
+        return _is_older(self.git_release, release)
+
     def __enter__(self) -> Self:
         return self
 
@@ -160,7 +159,7 @@ class GitStore:
             raise GitError("shallow-history", f"the clone does not reach from {head.commit} back to {base.commit}")
         if not oids and base.commit != head.commit:
             raise GitError("reversed", f"every commit of {head.commit} already lies on {base.commit}")
-        found = [read_commit(item.oid, _whole(item)) for item in self.objects(sorted(oids))]
+        found = [read_commit(item.oid, whole_object(item)) for item in self.objects(sorted(oids))]
         # What the range leaves out lies on the base, so that a parent beyond it is a commit in common.
         beyond = {parent for commit in found for parent in commit.parents}.difference(oids)
         if oids and not beyond:
@@ -193,7 +192,7 @@ class GitStore:
         for item in self.objects(list(dict.fromkeys(oids))):
             if item.kind != "tree":
                 raise GitError("damaged", f"object {item.oid} is a {item.kind}, not a tree")
-            found[item.oid] = read_tree(item.oid, _whole(item), self.algorithm)
+            found[item.oid] = read_tree(item.oid, whole_object(item), self.algorithm)
         return found
 
     def differences(self, base: str | None, head: str | None) -> dict[bytes, RawChange]:
@@ -209,107 +208,6 @@ class GitStore:
                 raise GitError("damaged", f"git diff-tree wrote something unexpected: {header[:120]!r}")
             changes[path] = (*_side(match[1], match[3]), *_side(match[2], match[4]))
         return changes
-
-    # Carrying and merging: new trees and commits lie in the store of our own alone
-
-    def sequence(self, written: str) -> tuple[str, ...]:
-        """Return the commits that a person means by a commit or a range `A..B`, the oldest first.
-
-        Raises:
-            GitError: one is a merge, or there are none.
-        """
-        start, dots, end = written.partition("..")
-        if not dots:
-            oids = [self.resolve(written).commit]
-        else:
-            given = [self.resolve(end or "HEAD").commit, f"^{self.resolve(start).commit}"]
-            oids = self._run(["rev-list", "--reverse", "--topo-order", *given, "--"]).decode().split()
-        if not oids:
-            raise GitError("no-commits", f"there are no commits in {written}")
-        for item in self.objects(oids):
-            if len(read_commit(item.oid, _whole(item)).parents) != 1:
-                raise GitError("merge-commit", f"{item.oid} in {written} is a merge, or the first of its history")
-        return tuple(oids)
-
-    def raw_commit(self, oid: str) -> bytes:
-        """Return the bytes of a commit."""
-        (found,) = self.objects([oid])
-        return _whole(found)
-
-    def lies_on(self, commit: str, head: str) -> bool:
-        """Tell whether a commit is part of the history of another one."""
-        return not self._range(head, commit)
-
-    def merge(self, base: str, ours: str, theirs: str) -> Merged:
-        """Merge two trees that both came from a third, without a work tree.
-
-        Raises:
-            GitError: git is too old for it.
-        """
-        release = _RELEASE.match(self.git_release)
-        if release is not None and (int(release[1]), int(release[2])) < _OLDEST_MERGING:
-            raise GitError("too-old-to-merge", f"git is {self.git_release}")
-        self._complete_merge(base, ours, theirs)
-        # Not every git can be told the base, so it is given a history of three commits that has no other.
-        start = self.write_commit(plain_commit(base))
-        sides = [self.write_commit(plain_commit(tree, start)) for tree in (ours, theirs)]
-        command = ["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", *sides]
-        return read_merge(self._run(command, allowed=(0, 1)))
-
-    def taking_back(self, tree: str, paths: Sequence[bytes], before: str) -> str:
-        """Return a tree with some paths as they are in another one."""
-        there = self.differences(before, tree)
-        null = "0" * (64 if self.algorithm == "sha256" else 40)
-        lines = [
-            b"%06o %b\t%b\0" % (there[path][0], (there[path][1] or null).encode(), path)
-            for path in paths
-            if path in there
-        ]
-        with tempfile.TemporaryDirectory(prefix="patchline-git-") as folder:
-            own = {"GIT_INDEX_FILE": os.fspath(Path(folder) / "index")}
-            self._run(["read-tree", tree], more=own)
-            self._run(["update-index", "-z", "--index-info"], given=b"".join(lines), more=own)
-            return self._run(["write-tree"], more=own).decode().strip()
-
-    def write_commit(self, data: bytes) -> str:
-        """Keep a commit in the store; return its id."""
-        whole = b"commit %d\0%b" % (len(data), data)
-        oid = (hashlib.sha256 if self.algorithm == "sha256" else hashlib.sha1)(whole, usedforsecurity=False).hexdigest()
-        file = self._store / "objects" / oid[:2] / oid[2:]
-        if not file.exists():
-            file.parent.mkdir(exist_ok=True)
-            part = file.with_name(f"{oid}.{os.getpid()}.part")
-            part.write_bytes(zlib.compress(whole))
-            part.replace(file)
-        return oid
-
-    def keep(self, name: str, oid: str) -> None:
-        """Give a commit a name in the store, `refs/patchline/NAME`, which `write_pack` writes along."""
-        file = self._store / "refs" / "patchline" / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f".{name}.{os.getpid()}")
-        part.write_text(f"{oid}\n", encoding="ascii")
-        part.replace(file)
-
-    def write_pack(self, names: Sequence[str], beyond: Sequence[str], out: Path) -> None:
-        """Write kept commits into a file that `git fetch FILE` reads, without what lies on other commits."""
-        refs = [f"refs/patchline/{name}" for name in names]
-        self._run(["bundle", "create", "--quiet", os.fspath(out.absolute()), *refs, *(f"^{oid}" for oid in beyond)])
-
-    def _complete_merge(self, base: str, ours: str, theirs: str) -> None:
-        """Have what git needs to merge, where the source may lack it."""
-        if not self._partial:
-            return
-        wanted, mine = self.differences(base, theirs), self.differences(base, ours)
-        oids = {oid for change in wanted.values() for oid in (change[1], change[3])}
-        oids.update(change[3] for path, change in mine.items() if path in wanted)
-        if any(not mine[path][3] for path in wanted.keys() & mine.keys()):
-            # Perhaps renamed: then it is one of those that came.
-            oids.update(change[3] for change in mine.values() if not change[1])
-        for _ in self.objects(sorted(oids.difference([""]))):
-            pass
-
-    # What there is
 
     def objects(self, oids: Sequence[str]) -> Iterator[Object]:
         """Yield objects in the order asked for; what a partial clone lacks is fetched at once and comes last.
@@ -334,7 +232,7 @@ class GitStore:
         if not self._partial:
             return []
         oids = {oid for commit in commits for oid in commit.parents}.difference(commit.oid for commit in commits)
-        return [read_commit(found.oid, _whole(found)) for found in self.objects(sorted(oids))]
+        return [read_commit(found.oid, whole_object(found)) for found in self.objects(sorted(oids))]
 
     def _complete(self, trees: Sequence[str]) -> None:
         """Have every part of some trees, where the source may lack it and git would only say that it is missing."""
@@ -369,7 +267,7 @@ class GitStore:
             return self._commit(self._parsed(oid, written), written)
         if found.kind != "commit":
             raise GitError("ref-not-commit", f"{written!r} names a {found.kind}, not a commit")
-        return read_commit(oid, _whole(found))
+        return read_commit(oid, whole_object(found))
 
     def _range(self, base: str, head: str, folders: Sequence[str] = ()) -> list[str]:
         paths = ["--full-history", "--", *(f":(literal,top){folder}" for folder in folders)] if folders else ["--"]
@@ -528,7 +426,12 @@ def _side(mode: bytes, oid: bytes) -> tuple[int, str]:
     return known, oid.decode()
 
 
-def _whole(found: Object) -> bytes:
+def whole_object(found: Object) -> bytes:
+    """Return the content of an object that is never large.
+
+    Raises:
+        GitError: it is.
+    """
     if found.data is None:
         raise GitError("too-large", f"{found.kind} {found.oid} has {found.size} bytes")
     return found.data
@@ -565,6 +468,10 @@ def check_git() -> None:
 
 
 def _check_release(release: str) -> None:
-    found = _RELEASE.match(release)
-    if found is not None and (int(found[1]), int(found[2])) < _OLDEST:
+    if _is_older(release, _OLDEST):
         raise GitError("too-old", f"git is {release}")
+
+
+def _is_older(release: str, other: tuple[int, int]) -> bool:
+    found = _RELEASE.match(release)
+    return found is not None and (int(found[1]), int(found[2])) < other

@@ -27,7 +27,8 @@ from patchline.releaser.catalogue import check_pinned, tag_of, the_baseline, the
 from patchline.releaser.composing import Order
 from patchline.releaser.folders import FolderTree
 from patchline.releaser.git_merging import Identity
-from patchline.releaser.git_store import GitStore, Point
+from patchline.releaser.git_store import Point
+from patchline.releaser.git_workshop import GitWorkshop
 from patchline.releaser.home import mirror_folder
 from patchline.releaser.merged_folders import merged_folder
 from patchline.releaser.merged_texts import authored_together, check_pair, severity_of, stated_together
@@ -223,7 +224,7 @@ def _git_origin(
     if repository is None:
         raise UsageError("options", f"product {one.target.product} has no repository; give --repo")
     mirror = mirror_folder(one.target.product, register.home)
-    with register.read() as session, GitStore(repository, mirror) as store:
+    with register.read() as session, GitWorkshop(repository, mirror) as store:
         baseline = the_baseline(session, one.target.product, one.target.baselines[0])
         base = (
             tag_of(store, f"refs/tags/{baseline.tag}") if baseline.tag else store.resolve(one.provenance["base_commit"])
@@ -233,7 +234,7 @@ def _git_origin(
     return GitOrigin(repository, base.ref or base.commit, head.commit, mirror)
 
 
-def _merged_head(store: GitStore, base: Point, one: Manifest, other: Manifest, committer: Identity) -> Point:
+def _merged_head(store: GitWorkshop, base: Point, one: Manifest, other: Manifest, committer: Identity) -> Point:
     heads = [store.resolve(manifest.provenance["head_commit"]) for manifest in (one, other)]
     found = join(store, base, heads, committer, f"Merge {one.label} and {other.label}")
     if found.head is None:
@@ -243,6 +244,6 @@ def _merged_head(store: GitStore, base: Point, one: Manifest, other: Manifest, c
 
 def _hand_on(register: Register, identifier: str, origin: GitOrigin, out: Path) -> None:
     """Write the merge commit beside its bundle, with what the source does not have."""
-    with GitStore(origin.repo, origin.mirror) as store:
+    with GitWorkshop(origin.repo, origin.mirror) as store:
         store.keep(identifier, origin.head)
         store.write_pack([identifier], [store.resolve(origin.base).commit], out)

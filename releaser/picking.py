@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from patchline.patches.errors import BuildError, GitError
 from patchline.releaser.git_merging import Identity, carried_commit, merge_commit, shown_paths
 from patchline.releaser.git_objects import read_commit
-from patchline.releaser.git_store import GitStore, Point
+from patchline.releaser.git_store import Point
+from patchline.releaser.git_workshop import GitWorkshop
 from patchline.releaser.trees import Roots
 
 
@@ -34,7 +35,7 @@ class Picked:
 
 
 def pick(
-    store: GitStore, base: Point, commits: Sequence[str], committer: Identity, roots: Roots | None = None
+    store: GitWorkshop, base: Point, commits: Sequence[str], committer: Identity, roots: Roots | None = None
 ) -> Picked:
     """Carry commits onto a baseline, the oldest first.
 
@@ -77,7 +78,7 @@ def _ships(path: bytes, roots: Roots) -> bool:
         return True
 
 
-def resolved(store: GitStore, base: Point, written: str) -> Point:
+def resolved(store: GitWorkshop, base: Point, written: str) -> Point:
     """Return the head that people made for a baseline.
 
     Raises:
@@ -91,7 +92,7 @@ def resolved(store: GitStore, base: Point, written: str) -> Point:
     return head
 
 
-def join(store: GitStore, base: Point, heads: Sequence[Point], committer: Identity, message: str) -> Picked:
+def join(store: GitWorkshop, base: Point, heads: Sequence[Point], committer: Identity, message: str) -> Picked:
     """Merge heads that lie on one baseline, one after the other.
 
     Returns:

@@ -4,7 +4,7 @@ import pytest
 
 from patchline.patches.errors import GitError
 from patchline.releaser.git_merging import Identity
-from patchline.releaser.git_store import GitStore
+from patchline.releaser.git_workshop import GitWorkshop
 from patchline.releaser.picking import join, pick, resolved
 from patchline.releaser.trees import Roots
 from tests.repositories import Repository
@@ -36,7 +36,7 @@ def repository(tmp_path):
 
 @pytest.fixture
 def store(repository, tmp_path):
-    with GitStore(repository.path, tmp_path / "mirror") as opened:
+    with GitWorkshop(repository.path, tmp_path / "mirror") as opened:
         yield opened
 
 
@@ -70,7 +70,7 @@ def test_fix_is_carried_with_author_and_message_and_says_from_where(repository, 
 
 def test_same_fix_carried_twice_is_the_same_commit(repository, store, tmp_path):
     first = pick(store, store.resolve("v1"), store.sequence("v3..main"), CLEO)
-    with GitStore(repository.path, tmp_path / "another mirror") as other:
+    with GitWorkshop(repository.path, tmp_path / "another mirror") as other:
         again = pick(other, other.resolve("v1"), other.sequence("v3..main"), CLEO)
     assert first == again
 
@@ -81,7 +81,7 @@ def test_what_the_baseline_has_already_is_not_carried(repository, store):
         {"a.txt": text(l15="mended")}, branch="backport", parent=repository.git("rev-parse", "v1"), tag="v1.1"
     )
     assert pick(store, store.resolve("main"), commits, CLEO).contained == commits
-    with GitStore(repository.path) as anew:
+    with GitWorkshop(repository.path) as anew:
         found = pick(anew, anew.resolve("v1.1"), commits, CLEO)
         assert found.contained == commits[:1] and found.head is not None
         assert pick(anew, found.head, commits[1:], CLEO).contained == commits[1:]
@@ -91,7 +91,7 @@ def test_conflict_names_commit_and_files_and_leaves_the_source_as_it_was(reposit
     repository.commit({"a.txt": text(l15="otherwise")}, tag="v0", branch="old", fresh=True)
     commits = store.sequence("v3..main")
     before = sorted(repository.path.rglob("*"))
-    with GitStore(repository.path) as anew:
+    with GitWorkshop(repository.path) as anew:
         found = pick(anew, anew.resolve("v0"), commits, CLEO)
         assert (found.head, found.stopped_at, found.conflicts) == (None, commits[0], ("a.txt",))
         assert sorted(repository.path.rglob("*")) == before
@@ -103,7 +103,7 @@ def test_conflict_outside_of_what_ships_stops_nothing_and_stays_as_the_baseline_
     made.commit({"CHANGES": b"2\n1\n", "notes/old": b"y", "src/b.txt": b"b"}, tag="v2")
     changed = {"src/a.txt": text(l15="mended"), "CHANGES": b"mended\n2\n1\n", "notes/old": None, "notes/new": b"n"}
     made.commit(changed, "Mend", author="walt@example.com")
-    with GitStore(made.path, tmp_path / "mirror") as store:
+    with GitWorkshop(made.path, tmp_path / "mirror") as store:
         base, commits = store.resolve("v1"), store.sequence("main")
         stopped = pick(store, base, commits, CLEO)
         assert stopped.conflicts == ("CHANGES", "notes/old")
@@ -122,7 +122,7 @@ def test_file_renamed_since_is_mended_under_its_old_name(repository, tmp_path):
     made.commit({"old/a.txt": text()}, tag="v1")
     made.commit({"old/a.txt": None, "new/a.txt": text()}, tag="v2")
     made.commit({"new/a.txt": text(l15="mended")}, "Mend")
-    with GitStore(made.path, tmp_path / "mirror") as store:
+    with GitWorkshop(made.path, tmp_path / "mirror") as store:
         found = pick(store, store.resolve("v1"), store.sequence("main"), CLEO)
         assert content(made, store, found.head.commit, "old/a.txt") == text(l15="mended")
 
@@ -147,7 +147,7 @@ def test_two_heads_become_one_that_has_both_as_parents(repository, store):
     repository.commit({"a.txt": text(l3="A")}, "A", branch="a", parent=base)
     repository.commit({"a.txt": text(l33="B")}, "B", branch="b", parent=base)
     repository.commit({"a.txt": text(l3="C")}, "C", branch="c", parent=base)
-    with GitStore(repository.path) as anew:
+    with GitWorkshop(repository.path) as anew:
         heads = [anew.resolve(name) for name in ("a", "b", "c")]
         found = join(anew, anew.resolve("v1"), heads[:2], CLEO, "Merge A and B")
         assert found == join(anew, anew.resolve("v1"), heads[:2], CLEO, "Merge A and B")
@@ -168,7 +168,7 @@ def test_kept_commits_travel_in_one_file(repository, store, tmp_path):
     subprocess.run(
         ["git", "-C", clone, "fetch", "-q", tmp_path / "fix.pack", "refs/patchline/*:refs/heads/*"], check=True
     )
-    with GitStore(clone) as theirs:
+    with GitWorkshop(clone) as theirs:
         assert theirs.resolve("HF-2026-0001").commit == found.head.commit
         assert (
             pick(theirs, theirs.resolve("v1"), theirs.sequence("v3..origin/main"), CLEO).head.commit
@@ -182,7 +182,7 @@ def test_partial_clone_fetches_what_a_merge_needs(repository, tmp_path):
     subprocess.run(
         ["git", "clone", "-q", "--bare", "--filter=blob:none", f"file://{repository.path}", clone], check=True
     )
-    with GitStore(clone, tmp_path / "mirror") as store:
+    with GitWorkshop(clone, tmp_path / "mirror") as store:
         found = pick(store, store.resolve("v1"), store.sequence("v3..main"), CLEO)
         assert found.head is not None and found.conflicts == ()
 
@@ -192,6 +192,6 @@ def test_repository_of_sha256_is_carried_in_as_well(tmp_path):
     made.commit({"a.txt": text()}, tag="v1")
     made.commit({"a.txt": text(l1="new")}, tag="v2")
     made.commit({"a.txt": text(l1="new", l20="mended")}, "Mend")
-    with GitStore(made.path, tmp_path / "mirror") as store:
+    with GitWorkshop(made.path, tmp_path / "mirror") as store:
         found = pick(store, store.resolve("v1"), store.sequence("main"), CLEO)
         assert content(made, store, found.head.commit, "a.txt") == text(l20="mended")
