@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import shop
+from tests import office, shop
 from tests.programs import run
+from tests.servers import serving
 from tests.transcripts import Play
 
 ROOT = Path(__file__).parent.parent
@@ -16,12 +17,12 @@ TUTORIAL = ROOT / "docs" / "tutorial"
 class People(Play):
     """Everybody's passphrase is their name."""
 
-    def page(self, page):
+    def page(self, page, **parts):
         self.environment["PATCHLINE_STATE"] = str(self.folder / "state")
-        return super().page(page)
+        return super().page(page, **parts)
 
     def _command(self, line, expected):
-        self.environment["PATCHLINE_PASSPHRASE"] = self.person
+        self.environment |= {"PATCHLINE_PASSPHRASE": self.person, "PATCHLINE_PERSON": self.person}
         super()._command(line, expected)
 
 
@@ -45,10 +46,51 @@ def test_readme_shows_what_is_printed(folder, monkeypatch):
 
 
 def test_engineers_page_shows_what_is_printed(folder):
-    assert People(folder).page(TUTORIAL / "engineer.md") > 10
+    assert People(folder).page(TUTORIAL / "engineer.md", until=ENGINEER) > 10
 
 
 def test_approvers_and_customers_pages_show_what_is_printed(folder):
     people = People(folder)
-    assert people.page(TUTORIAL / "approver.md") > 20
-    assert people.page(TUTORIAL / "customer.md") > 10
+    assert people.page(TUTORIAL / "approver.md", until=APPROVER) > 20
+    assert people.page(TUTORIAL / "customer.md", until=CUSTOMER) > 10
+
+
+# With a register and a channel
+
+ENGINEER, APPROVER, CUSTOMER = "With the register", "With the register and a channel", "With the vendor's channel"
+
+
+@pytest.fixture
+def vendor(folder):
+    shop.ceremony(folder)
+    return folder
+
+
+def test_servers_page_shows_what_is_printed(vendor):
+    (vendor / "shop.trust").unlink()
+    assert People(vendor, **office.environment(vendor)).page(TUTORIAL / "server.md") > 25
+
+
+def test_engineers_page_of_the_register_shows_what_is_printed(vendor):
+    office.java_releases(vendor)
+    office.found(vendor)
+    office.server(vendor, "sam", "baseline", "add", "4.1.2", "--product", "shop", "--tag", "v4.1.2")
+    assert People(vendor, **office.environment(vendor)).page(TUTORIAL / "engineer.md", after=ENGINEER) > 10
+
+
+def test_approvers_page_of_the_register_shows_what_is_printed(vendor):
+    office.found(vendor)
+    office.in_review(vendor)
+    assert People(vendor, **office.environment(vendor)).page(TUTORIAL / "approver.md", after=APPROVER) > 15
+
+
+def test_customers_page_of_the_channel_shows_what_is_printed(vendor):
+    with serving(vendor / "register" / "channel") as server:
+        office.found(vendor, server.url)
+        office.in_review(vendor)
+        office.published(vendor)
+        trust = shop.person(vendor, "ada", "trust", "show", "shop.trust", "--json").document["fingerprint"]
+        options = ["--product", "shop", "--baseline", "4.1.2", "--trust", vendor / "shop.trust", "--fingerprint", trust]
+        state = {"PATCHLINE_STATE": str(vendor / "state")}
+        run("patchline-site", "init", "--root", vendor / "app", *options, environment=state)
+        assert People(vendor, **office.environment(vendor)).page(TUTORIAL / "customer.md", after=CUSTOMER) > 10

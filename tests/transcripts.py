@@ -18,7 +18,7 @@ from pathlib import Path
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.DOTALL | re.MULTILINE)
 VARIABLE = re.compile(
     r"\b(?:[0-9A-Z]{5}(?:-[0-9A-Z]{5}){4}|[0-9A-Z]{4}(?:-[0-9A-Z]{4}){2}|[0-9a-f]{12,64}"
-    r"|20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|\+00:00))(?![0-9A-Za-z-])"
+    r"|C-20\d\d-\d{4}|20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|\+00:00))(?![0-9A-Za-z-])"
 )
 PERSON = re.compile(r"# (\w+)\b")
 
@@ -34,9 +34,14 @@ class Play:
         self.environment = {**inherited, **environment}
         self.environment["PATH"] = f"{Path(sys.executable).parent}:{self.environment['PATH']}"
 
-    def page(self, page: Path) -> int:
-        """Play all blocks; returns how many commands were run."""
-        commands = [command for block in BLOCK.findall(page.read_text()) for command in steps(block)]
+    def page(self, page: Path, *, after: str = "", until: str | None = None) -> int:
+        """Play all blocks, or those after a heading or before one; returns how many commands were run."""
+        text = page.read_text()
+        for heading in filter(None, (after, until)):
+            assert f"\n## {heading}\n" in text, f"{page.name} has no part {heading!r}"
+        text = text.partition(f"\n## {after}\n")[2] if after else text
+        text = text.partition(f"\n## {until}\n")[0] if until else text
+        commands = [command for block in BLOCK.findall(text) for command in steps(block)]
         for line, expected in commands:
             if person := PERSON.match(line):
                 self.person = person[1].lower()
