@@ -7,6 +7,7 @@
 """
 
 import re
+import shutil
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -126,8 +127,18 @@ def _finish(order: Order, given: Settings) -> None:
     values: dict[str, Any] = given.model_dump(exclude_defaults=True)
     values["database"] = None if order.database == IN_HOME else order.database or _plain(given)
     settings.write_settings(order.home, values, overwrite=True)
+    _clear(order.home)
     (order.home / MARKER).unlink()
     sync_folder(order.home)
+
+
+def _clear(home: Path) -> None:
+    """Remove what attempts that were broken off have left beside the marker."""
+    for left in home.glob(f".{MARKER}.*"):
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
 
 
 # Settings
