@@ -13,7 +13,7 @@ from tests.channel_crashes import SCENES
 from tests.channels import NOW, begun, keys, name, seen_by_tuf, zip_of
 from tests.conftest import NOTHING_MAY_BE_SKIPPED
 
-STRIDE = 1 if NOTHING_MAY_BE_SKIPPED else 11
+STRIDE = 1 if NOTHING_MAY_BE_SKIPPED else 7
 
 
 @pytest.mark.parametrize("scene", SCENES)
