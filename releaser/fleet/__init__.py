@@ -1,0 +1,1 @@
+"""Who has what: customers, sites, how their levels are known, and the questions asked about them."""

@@ -1,0 +1,1 @@
+"""To whom a hotfix goes when, and what people are told."""
