@@ -13,7 +13,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 .PHONY: help
 help:  ## print this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: .venv/ready  ## make .venv in the checkout with both programs, from hash-pinned requirements
@@ -40,6 +40,10 @@ demo-channel: setup  ## the second part of the demo alone: register, channel, ki
 .PHONY: test
 test: setup  ## run the tests
 	$(BIN)/python -m pytest -q -n auto --dist worksteal
+
+.PHONY: exhaustive
+exhaustive: setup  ## cut everything off at every step there is, where `make test` tries every few; an hour and more
+	PATCHLINE_EXHAUSTIVE=1 $(BIN)/python -m pytest -q -n auto --dist worksteal $$(grep -rlw EXHAUSTIVE tests --include='test_*.py')
 
 .PHONY: check
 check: setup lint types imports  ## check style, types, direction of imports, wheel contents, docs

@@ -13,6 +13,8 @@ settings.register_profile("patchline", deadline=None)
 settings.load_profile("patchline")
 
 NOTHING_MAY_BE_SKIPPED = os.environ.get("PATCHLINE_REQUIRE_ALL") == "1"
+EXHAUSTIVE = os.environ.get("PATCHLINE_EXHAUSTIVE") == "1"
+"""Stop at every step there is (`make exhaustive`), not at every few; that takes an hour and more."""
 _INHERITED = ("PATCHLINE_", "GIT_", "XDG_")
 
 

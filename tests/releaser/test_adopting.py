@@ -13,7 +13,7 @@ from patchline.releaser.register import opened
 from patchline.releaser.tables.catalogue import Baseline
 from patchline.releaser.tables.hotfixes import Approval, Contributor, Revision
 from tests import vendor
-from tests.conftest import NOTHING_MAY_BE_SKIPPED
+from tests.conftest import EXHAUSTIVE
 from tests.hotfixes import Life, changed
 from tests.programs import run
 from tests.registers import BACKENDS, empty_database
@@ -152,7 +152,7 @@ def test_restore_on_top_of_a_channel_that_was_killed_at_any_step_is_finished_by_
     month = Month(life, tmp_path)
     published = life.register.home / "channel"
     before = life.channel.published()
-    for step in range(1, 400, 1 if NOTHING_MAY_BE_SKIPPED else 16):
+    for step in range(1, 400, 1 if EXHAUSTIVE else 16):
         again = tmp_path / str(step)
         line = [sys.executable, "-c", KILLED, step, tmp_path / "one.backup", again, published]
         code = subprocess.run([str(word) for word in line], check=False).returncode

@@ -18,7 +18,7 @@ from patchline.releaser.register import opened
 from patchline.releaser.tables.audit import AuditEvent
 from patchline.releaser.tables.people import Person
 from tests import registers
-from tests.conftest import NOTHING_MAY_BE_SKIPPED
+from tests.conftest import EXHAUSTIVE
 from tests.filling import fill
 from tests.programs import run
 from tests.registers import BACKENDS, NOW, empty_database
@@ -148,7 +148,7 @@ def test_backup_that_was_changed_in_any_place_is_refused_before_anything_is_writ
     home, file = make_home("sqlite", tmp_path), tmp_path / "one.backup"
     save(home, file)
     data = file.read_bytes()
-    step = len(data) // (200 if NOTHING_MAY_BE_SKIPPED else 25)
+    step = len(data) // (200 if EXHAUSTIVE else 25)
     for place in [*range(0, len(data), step), len(data) - 1]:
         file.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
         assert restore(file, tmp_path / "again", expect=20)["exit_code"] == 20
@@ -222,7 +222,7 @@ def test_restore_that_was_killed_at_any_step_is_finished_by_a_second_try(backend
     home, file = make_home("sqlite", tmp_path), tmp_path / "one.backup"
     save(home, file)
     wanted = rows(home)
-    for step in range(1, 400, 1 if NOTHING_MAY_BE_SKIPPED else 13):
+    for step in range(1, 400, 1 if EXHAUSTIVE else 13):
         again = tmp_path / f"{step}"
         (tmp_path / f"{step}.d").mkdir()
         url = empty_database(backend, tmp_path / f"{step}.d") if backend == "postgresql" else "sqlite"

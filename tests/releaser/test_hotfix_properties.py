@@ -14,7 +14,7 @@ from patchline.releaser.approvals import count
 from patchline.releaser.register import opened
 from patchline.releaser.states import OFFERED, Action, State
 from patchline.releaser.tables.hotfixes import Approval, Contributor, Revision
-from tests.conftest import NOTHING_MAY_BE_SKIPPED
+from tests.conftest import EXHAUSTIVE
 from tests.hotfixes import Life, changed
 from tests.registers import make_home
 
@@ -141,8 +141,8 @@ class Lives(RuleBasedStateMachine):
 
 def test_no_path_leads_out_without_approval_and_nothing_recalled_is_offered():
     many = settings(
-        max_examples=100 if NOTHING_MAY_BE_SKIPPED else 6,
-        stateful_step_count=30 if NOTHING_MAY_BE_SKIPPED else 15,
+        max_examples=100 if EXHAUSTIVE else 6,
+        stateful_step_count=30 if EXHAUSTIVE else 15,
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )

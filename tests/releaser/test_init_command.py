@@ -26,7 +26,7 @@ from patchline.releaser.stores import Store
 from patchline.releaser.tables.audit import AuditEvent
 from patchline.releaser.tables.people import Person, Role
 from patchline.releaser.trust_files import read_trust_file
-from tests.conftest import NOTHING_MAY_BE_SKIPPED
+from tests.conftest import EXHAUSTIVE
 from tests.programs import run
 from tests.registers import BACKENDS, NOW, empty_database
 from tests.test_docs import wrong
@@ -117,7 +117,7 @@ founding.finish(Path(sys.argv[2]))
 
 
 def test_init_that_was_killed_at_any_step_is_run_again(tmp_path):
-    for step in range(1, 60, 1 if NOTHING_MAY_BE_SKIPPED else 4):
+    for step in range(1, 60, 1 if EXHAUSTIVE else 4):
         home = tmp_path / str(step)
         line = [sys.executable, "-c", KILLED, str(step), str(home)]
         code = subprocess.run(line, check=False, env={**os.environ, "HOME": str(tmp_path)}).returncode

@@ -13,7 +13,7 @@ from patchline.releaser.channel import Channel
 from patchline.releaser.stores import Store
 from patchline.releaser.tables.hotfixes import Approval
 from tests import channels
-from tests.conftest import NOTHING_MAY_BE_SKIPPED
+from tests.conftest import EXHAUSTIVE
 from tests.hotfixes import Life, changed
 
 HERE = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ def life(register, tmp_path):
 
 @pytest.mark.parametrize("does", ["publish", "recall"])
 def test_killed_before_any_step_the_channel_is_whole_and_the_next_try_finishes(life, does):
-    stride, first = (1, 0) if NOTHING_MAY_BE_SKIPPED else (5, 2 if does == "publish" else 0)
+    stride, first = (1, 0) if EXHAUSTIVE else (5, 2 if does == "publish" else 0)
     files = {f"{number}.txt": f"{number}\n".encode() for number in range(20 // stride)}
     life.add_baseline("many", files)
     made = []

@@ -1,14 +1,14 @@
 """Apply, rollback, cleanup and recovery, cut off at every step by a kill or a power loss (scenarios 1 to 4).
 
-Everything here happens in this process, on a disk that can stop and forget; real kills are in `test_kill`. With
-PATCHLINE_REQUIRE_ALL=1 every step is tried, otherwise every few.
+Everything here happens in this process, on a disk that can stop and forget; real kills are in `test_kill`. `make
+exhaustive` tries every step, `make test` every few.
 """
 
 from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import NOTHING_MAY_BE_SKIPPED
+from tests.conftest import EXHAUSTIVE
 from tests.crash_scenes import SCENES, Trial
 from tests.fault_disk import (
     ALL_LOST,
@@ -35,14 +35,14 @@ def trial(name, shared_memory):
 
 
 def some(trial: Trial, steps: list[Step], stride: int, first: int = 0) -> Iterator[int]:
-    """Numbers of steps to stop at, the end always among them; all of them where nothing may be skipped."""
-    stride = 1 if NOTHING_MAY_BE_SKIPPED else stride * (4 if "steps" in trial.scene.tags else 1)
+    """Numbers of steps to stop at, the end always among them; `make exhaustive` tries all of them."""
+    stride = 1 if EXHAUSTIVE else stride * (4 if "steps" in trial.scene.tags else 1)
     yield from range(first % stride, len(steps), stride)
     yield len(steps)
 
 
 def seeds(number: int) -> list[int]:
-    return [number * 1000 + seed for seed in range(8 if NOTHING_MAY_BE_SKIPPED else 1)]
+    return [number * 1000 + seed for seed in range(8 if EXHAUSTIVE else 1)]
 
 
 def losses(name: str, number: int) -> list[Loss]:

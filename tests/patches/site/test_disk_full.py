@@ -12,7 +12,7 @@ import pytest
 from patchline.patches.errors import PatchlineError
 from patchline.patches.site import space
 from patchline.patches.site.disk import Disk
-from tests.conftest import NOTHING_MAY_BE_SKIPPED
+from tests.conftest import EXHAUSTIVE
 from tests.crash_scenes import SCENES, End, Trial
 from tests.fault_disk import SPACE_TAKING, FaultDisk, write_out
 from tests.worlds import World
@@ -38,7 +38,7 @@ def decided(trial):
 def test_disk_that_fails_once_at_any_write_stops_it_and_it_undoes_itself(name, failure, shared_memory):
     trial = Trial(SCENES[name], shared_memory)
     steps = [number for number, step in enumerate(trial.steps) if takes_space(step.name, failure)]
-    for number in steps if NOTHING_MAY_BE_SKIPPED else steps[FAILURES.index(failure) :: 9]:
+    for number in steps if EXHAUSTIVE else steps[FAILURES.index(failure) :: 9]:
         write_out(trial.start)
         failing = FaultDisk(fail=lambda count, _, at=number: getattr(errno, failure) if count == at else None)
         code = trial.act(failing)
@@ -56,7 +56,7 @@ def test_disk_that_fails_once_at_any_write_stops_it_and_it_undoes_itself(name, f
 @pytest.mark.parametrize("name", CHANGING)
 def test_disk_that_fails_from_some_write_on_is_recovered_once_it_works_again(name, failure, shared_memory):
     trial = Trial(SCENES[name], shared_memory)
-    for number in range(0, len(trial.steps), 1 if NOTHING_MAY_BE_SKIPPED else 23):
+    for number in range(0, len(trial.steps), 1 if EXHAUSTIVE else 23):
         write_out(trial.start)
 
         def fail(count, name, at=number):
@@ -213,7 +213,7 @@ def test_disk_that_is_full_at_any_write_is_told_and_all_is_undone(world):
     world.disk = None
     world.rollback()
     codes = []
-    for number in range(steps - 1, 0, -1 if NOTHING_MAY_BE_SKIPPED else -37):
+    for number in range(steps - 1, 0, -1 if EXHAUSTIVE else -37):
         world.disk = FillingDisk(world, number)
         code = None
         try:

@@ -17,7 +17,7 @@ from patchline.patches.site.fetching import fetch
 from patchline.patches.site.sources import opened_source
 from patchline.patches.site.view import View
 from tests.channel_worlds import NOW, Shop, policy, recalled
-from tests.conftest import NOTHING_MAY_BE_SKIPPED
+from tests.conftest import EXHAUSTIVE
 from tests.fault_disk import (
     ALL_LOST,
     DATA_LOST,
@@ -81,7 +81,7 @@ def scene(tmp_path):
 
 
 def some(number: int, stride: int) -> list[int]:
-    return list(range(0, number, 1 if NOTHING_MAY_BE_SKIPPED else stride))
+    return list(range(0, number, 1 if EXHAUSTIVE else stride))
 
 
 def played(scene: Scene) -> list:
@@ -96,7 +96,7 @@ def played(scene: Scene) -> list:
 def test_a_fetch_that_is_killed_at_any_step_is_ended_by_a_second_try(scene):
     steps = played(scene)
     for number in some(len(steps), 7):
-        for half in (False, True) if NOTHING_MAY_BE_SKIPPED else (number % 2 == 0,):
+        for half in (False, True) if EXHAUSTIVE else (number % 2 == 0,):
             scene.restore()
             with pytest.raises(Crash):
                 scene.fetch(FaultDisk(stop_at=number, half=half))
@@ -161,7 +161,7 @@ def test_real_processes_that_are_killed_against_a_real_server(tmp_path):
 def test_a_disk_that_is_full_at_any_step_is_told_and_takes_nothing_back(scene):
     steps = played(scene)
     places = [number for number, step in enumerate(steps) if step.name in SPACE_TAKING]
-    for number in places[:: 1 if NOTHING_MAY_BE_SKIPPED else 5]:
+    for number in places[:: 1 if EXHAUSTIVE else 5]:
         scene.restore()
         full = FaultDisk(fail=lambda at, name, number=number: errno.ENOSPC if at == number else None)
         with pytest.raises(OSError) as caught:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import NOTHING_MAY_BE_SKIPPED
+from tests.conftest import EXHAUSTIVE
 from tests.crash_scenes import SCENES
 from tests.fault_disk import read_in, write_out
 from tests.programs import BIN, process
@@ -21,7 +21,7 @@ HERE = Path(__file__).parents[3]
 
 @pytest.mark.parametrize("name", SCENES)
 def test_process_killed_before_a_step_leaves_the_site_wholly_before_or_wholly_after(name, shared_memory):
-    stride = 1 if NOTHING_MAY_BE_SKIPPED else 12
+    stride = 1 if EXHAUSTIVE else 12
     first = list(SCENES).index(name) % stride
     command = [sys.executable, "-m", "tests.kill_driver", name, shared_memory, str(stride), str(first)]
     done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
@@ -68,7 +68,7 @@ def test_program_killed_at_any_time_leaves_the_site_wholly_before_or_wholly_afte
         {**before, **{path: (*before[path][:1], data, *before[path][2:]) for path, data in CHANGES.items()}},
     ]
     chance = random.Random(command)
-    for _ in range(40 if NOTHING_MAY_BE_SKIPPED else 5):
+    for _ in range(40 if EXHAUSTIVE else 5):
         write_out(start)
         kill_after(site(world, command, *arguments), whole * chance.uniform(0.4, 1))
         process(*site(world, "recover"))

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from patchline.patches.errors import PatchlineError
-from tests.conftest import NOTHING_MAY_BE_SKIPPED
+from tests.conftest import EXHAUSTIVE
 from tests.crash_scenes import BASE, FIRST, SCENES, SECOND, End, Trial, small, stepping
 from tests.fault_disk import read_in, write_out
 from tests.worlds import World
@@ -47,7 +47,7 @@ def site(shared_memory):
 
 def places(data, steps):
     """Positions of bytes to flip: all, or some of them."""
-    stride = max(1, len(data) // (2000 if NOTHING_MAY_BE_SKIPPED else steps))
+    stride = max(1, len(data) // (2000 if EXHAUSTIVE else steps))
     return range(0, len(data), stride)
 
 
@@ -242,7 +242,7 @@ def test_contents_damaged_in_mid_transaction_never_come_to_a_place(name, shared_
     known = {(path, entry[1]) for end in (trial.before, trial.after) for path, entry in end.tree.items()}
     middle = [number for number, step in enumerate(trial.steps) if step.name in ("rename", "unlink", "rmdir")]
     refused = 0
-    for number in middle[:: 1 if NOTHING_MAY_BE_SKIPPED else 5]:
+    for number in middle[:: 1 if EXHAUSTIVE else 5]:
         trial.act_until(number)
         state = read_in(trial.tops)
         for folder in ("objects", "staging"):
