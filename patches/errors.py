@@ -136,6 +136,7 @@ class UsageError(PatchlineError):
         "digests": "The list holds a manifest's SHA-256 on each line, in lower-case hexadecimal.",
         "emergency": "Write ROLE:HOURS:PERSONS, such as duty:24:1.",
         "key-name": "A key's name has letters, digits, dots, dashes and underscores, at most 64.",
+        "window": "Write windows such as: Sat 22:00-04:00 Europe/Berlin; Mon-Fri 01:00-03:00 Europe/Berlin",
         "hotfix-field": "Correct the option that is named; see --help.",
         "hotfix-csv": "A header names the columns id, product, baseline, title, and perhaps fixes, cve, severity, shipped.",
     }

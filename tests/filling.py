@@ -15,6 +15,9 @@ SPECIAL = {
     ("person", "disabled"): None,
     ("affected", "status"): "affected",
     ("hotfix", "customers"): None,
+    ("rollout_stage", "kind"): "everyone",
+    ("rollout_stage", "ring"): None,
+    ("notice", "person"): None,
 }
 """What the constraints of a table ask for together."""
 
@@ -54,10 +57,10 @@ def row(table, number, allowed, references, made):
     values = {}
     for column in table.columns:
         name = column.name
-        if name in references and made.get(references[name][0]):
-            values[name] = made[references[name][0]][number][references[name][1]]
-        elif (table.name, name) in SPECIAL:
+        if (table.name, name) in SPECIAL:
             values[name] = SPECIAL[table.name, name]
+        elif name in references and made.get(references[name][0]):
+            values[name] = made[references[name][0]][number][references[name][1]]
         elif allowed.get(name):
             values[name] = allowed[name][number % len(allowed[name])]
         else:

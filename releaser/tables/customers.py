@@ -88,7 +88,7 @@ class Site(Base):
     Attributes:
         name: what people type, unique.
         identity: the id in its reports; None until one was taken or it was enrolled.
-        window: maintenance window, as `releaser.fleet.windows` reads it; None for any time.
+        window: maintenance window, as `releaser.rollouts.windows` reads it; None for any time.
     """
 
     __tablename__ = "site"
