@@ -71,7 +71,7 @@ def count(session: Session, revision: Revision, trust: Trust, now: datetime) -> 
         try:
             verified = verify(revision.manifest or b"", sidecars, for_customer(trust, customer), now)
         except (VerificationError, RecalledError, ExpiredError) as error:
-            return Count(error.message)
+            return Count(error.message.removeprefix(f"{revision.hotfix}-r{revision.number}: "))
         places = verified.approvals
         hours += [] if verified.emergency is None else [verified.emergency]
     return Count(None, min(hours, default=None), places)

@@ -70,7 +70,8 @@ class CloseUp:
         votes = ""
         if self.needed is not None and State(self.revision.state) in _REVIEWED:
             votes = f", {len(self.voters)} of {counted(self.needed, 'approval')}"
-        return start + votes + (f", not publishable because {'; '.join(self.missing)}" if self.missing else "")
+        against = "; ".join(one.removeprefix(f"{self.label}: ") for one in self.missing)
+        return start + votes + (f", not publishable because {against}" if against else "")
 
 
 def close_up(session: Session, identifier: str, root: Root | None, now: datetime) -> CloseUp:

@@ -33,7 +33,9 @@ from patchline.patches.progress import watch
 CHUNK = 1 << 20
 _LOCK = ".lock"
 _PATIENCE_S = 60.0
-_OPTIONS = {"timeout": "300s", "connect_timeout": "20s"}
+_OPTIONS: dict[str, Any] = {"timeout": "300s", "connect_timeout": "20s"}
+_PLAIN_HTTP = "AWS_ALLOW_HTTP"
+"""Obstore takes everything else from the environment by itself, but this one only as an option."""
 _NOT_KEPT: Any = {"Cache-Control": "no-cache"}
 _from_url: Any = from_url
 
@@ -73,7 +75,8 @@ class Store:
         if scheme in ("http", "https"):
             raise StoreError("url", "the store's URL is a web address; nothing can be kept there")
         try:
-            return cls(_from_url(place, client_options=_OPTIONS))
+            plain = os.environ.get(_PLAIN_HTTP, "").lower() in ("1", "true")
+            return cls(_from_url(place, client_options={**_OPTIONS, "allow_http": plain}))
         except (BaseError, ValueError, TypeError):
             raise StoreError("url", "the store's URL is none that can be opened") from None
 

@@ -60,8 +60,8 @@ def _lines(answer: Answer) -> list[str]:
         lines.append(f"not in the index of {counted(len(answer.without), 'baseline')}: {names}")
     if answer.sources_only:
         lines.append(
-            f"of {counted(len(answer.sources_only), 'of these baseline', 'of these baselines')} the index has the source code"
-            " alone, not the libraries that its build takes in (baseline add --artefacts)"
+            f"source code alone is in the index of {counted(len(answer.sources_only), 'baseline')} of these, not the"
+            " libraries that a build takes in (baseline add --artefacts)"
         )
     lines += [f"not looked into: {one.product} {one.baseline} {one.path}: {one.told}" for one in answer.unread]
     return lines or ["the register has no baselines yet: patchline baseline add"]

@@ -3,6 +3,7 @@ import io
 import subprocess
 import sys
 import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import BytesIO
 from types import SimpleNamespace
 
@@ -210,3 +211,34 @@ def test_what_is_swapped_is_kept_by_no_cache():
     for data in (b"1", b"2"):
         store.swap("t", data, store.look("t", LIMIT))
         assert obstore.get(store._store, "t").attributes == {"Cache-Control": "no-cache"}
+
+
+class _Bucket(BaseHTTPRequestHandler):
+    """Takes whatever it is given."""
+
+    taken: list[str] = []
+
+    def do_PUT(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.taken.append(self.path)
+        self.send_response(200)
+        self.send_header("ETag", '"1"')
+        self.end_headers()
+
+    def log_message(self, *_):
+        """Tell nobody."""
+
+
+def test_object_store_without_tls_is_used_only_where_the_environment_allows_it(monkeypatch):
+    monkeypatch.setattr(_Bucket, "taken", [])
+    with HTTPServer(("127.0.0.1", 0), _Bucket) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        access = {"ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b", "REGION": "here"}
+        for name, value in {**access, "ENDPOINT": f"http://127.0.0.1:{server.server_port}"}.items():
+            monkeypatch.setenv(f"AWS_{name}", value)
+        with pytest.raises(StoreError):
+            Store.at("s3://bucket/channel").put("name", b"1")
+        monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+        Store.at("s3://bucket/channel").put("name", b"1")
+        server.shutdown()
+    assert _Bucket.taken == ["/bucket/channel/name"]
