@@ -103,6 +103,8 @@ def upgrade() -> None:
     op.create_index("ix_site_customer", "site", ["customer"], unique=False)
     op.create_index(op.f("ix_site_part_of"), "site", ["part_of"], unique=False)
     op.create_index("ix_site_product_ring", "site", ["product", "ring"], unique=False)
+    retired = sa.text("retired IS NOT NULL")
+    op.create_index("ix_site_retired", "site", ["id"], unique=False, sqlite_where=retired, postgresql_where=retired)
     op.create_table(
         "declared",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -214,7 +216,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("site", "revision", name=op.f("pk_applied")),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_applied_revision_site", "applied", ["revision", "site"], unique=False)
+    op.create_index("ix_applied_revision_site_pending", "applied", ["revision", "site", "pending"], unique=False)
     op.create_table(
         "download",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -230,7 +232,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_download")),
     )
     op.create_index("ix_download_customer_at", "download", ["customer", "at"], unique=False)
-    op.create_index("ix_download_revision_site", "download", ["revision", "site"], unique=False)
+    op.create_index(
+        "ix_download_revision_outcome_customer_site_at",
+        "download",
+        ["revision", "outcome", "customer", "site", "at"],
+        unique=False,
+    )
     op.create_table(
         "site_state",
         sa.Column("site", sa.Integer(), autoincrement=False, nullable=False),
@@ -258,9 +265,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_site_state_customer", "site_state", ["customer"], unique=False)
     op.create_index(
-        "ix_site_state_product_baseline_customer_site_evidence",
+        "ix_site_state_product_baseline_customer_site_evidence_as_of",
         "site_state",
-        ["product", "baseline", "customer", "site", "evidence"],
+        ["product", "baseline", "customer", "site", "evidence", "as_of"],
         unique=False,
     )
 

@@ -6,7 +6,7 @@ People type the `name` of a site and the `id` of a customer; a `title` is what i
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, String, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from patchline.releaser.tables.base import Base
@@ -14,6 +14,8 @@ from patchline.releaser.tables.base import Base
 TIERS = ("gold", "silver", "bronze")
 ENVIRONMENTS = ("production", "recovery", "staging", "test", "development")
 CONNECTIVITY = ("online", "air-gapped")
+
+_RETIRED = text("retired IS NOT NULL")
 
 
 def _one_of(column: str, words: tuple[str, ...]) -> CheckConstraint:
@@ -98,6 +100,7 @@ class Site(Base):
         ForeignKeyConstraint(["product", "ring"], ["ring.product", "ring.name"]),
         Index("ix_site_customer", "customer"),
         Index("ix_site_product_ring", "product", "ring"),
+        Index("ix_site_retired", "id", sqlite_where=_RETIRED, postgresql_where=_RETIRED),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

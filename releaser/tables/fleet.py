@@ -71,7 +71,7 @@ class Download(Base):
     __tablename__ = "download"
     __table_args__ = (
         Index("ix_download_customer_at", "customer", "at"),
-        Index("ix_download_revision_site", "revision", "site"),
+        Index("ix_download_revision_outcome_customer_site_at", "revision", "outcome", "customer", "site", "at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -103,12 +103,13 @@ class SiteState(Base):
     __table_args__ = (
         CheckConstraint(_GRADES, name="evidence"),
         Index(
-            "ix_site_state_product_baseline_customer_site_evidence",
+            "ix_site_state_product_baseline_customer_site_evidence_as_of",
             "product",
             "baseline",
             "customer",
             "site",
             "evidence",
+            "as_of",
         ),
         Index("ix_site_state_customer", "customer"),
     )
@@ -135,7 +136,10 @@ class Applied(Base):
     """
 
     __tablename__ = "applied"
-    __table_args__ = (Index("ix_applied_revision_site", "revision", "site"), {"sqlite_with_rowid": False})
+    __table_args__ = (
+        Index("ix_applied_revision_site_pending", "revision", "site", "pending"),
+        {"sqlite_with_rowid": False},
+    )
 
     site: Mapped[int] = mapped_column(ForeignKey("site.id"), primary_key=True, autoincrement=False)
     revision: Mapped[int] = mapped_column(ForeignKey("revision.id"), primary_key=True, autoincrement=False)
