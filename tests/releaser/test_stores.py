@@ -6,6 +6,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import BytesIO
 from types import SimpleNamespace
+from typing import ClassVar
 
 import obstore
 import pytest
@@ -216,7 +217,7 @@ def test_what_is_swapped_is_kept_by_no_cache():
 class _Bucket(BaseHTTPRequestHandler):
     """Takes whatever it is given."""
 
-    taken: list[str] = []
+    taken: ClassVar[list[str]] = []
 
     def do_PUT(self):
         self.rfile.read(int(self.headers["Content-Length"]))
