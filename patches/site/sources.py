@@ -8,10 +8,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 
 from patchline.patches.errors import ChannelError, NotFoundError, SourceError
 from patchline.patches.files import open_regular, os_failure, read_file
+from patchline.patches.site.pieces import Pieces
 from patchline.patches.stored_zip import Member, StoredZip
 
 _MOST_MEMBERS = 200_000
@@ -148,29 +149,16 @@ class KitZip:
         """Do nothing: the zip is opened anew for each file."""
 
 
-class _Window(io.RawIOBase):
+class _Window(Pieces):
     """A part of an open file as a stream of its own, which closes the file."""
 
     def __init__(self, stream: BinaryIO, start: int, size: int) -> None:
-        super().__init__()
-        self._stream, self._start, self._size, self._place = stream, start, size, 0
+        super().__init__(size)
+        self._stream, self._start = stream, start
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._place = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence])
-        return self._place
-
-    def readinto(self, buffer: Any) -> int:
-        self._stream.seek(self._start + self._place)
-        data = self._stream.read(min(len(buffer), max(0, self._size - self._place)))
-        buffer[: len(data)] = data
-        self._place += len(data)
-        return len(data)
+    def _piece(self, start: int, end: int) -> bytes:
+        self._stream.seek(self._start + start)
+        return self._stream.read(end - start)
 
     def close(self) -> None:
         if not self.closed:

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from urllib.request import getproxies, proxy_bypass
 
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager, Retry, Timeout
@@ -24,6 +24,7 @@ from urllib3.exceptions import HTTPError, IncompleteRead, MaxRetryError, Protoco
 from urllib3.util import parse_url
 
 from patchline.patches.errors import SourceError
+from patchline.patches.site.pieces import Pieces
 from patchline.patches.wording import readable_size
 
 CHUNK = 1 << 16
@@ -171,48 +172,24 @@ class Web:
         return SourceError("unreachable", f"{self.name}: {path} cannot be fetched: {_words(reason)}")
 
 
-class WebFile(io.RawIOBase):
+class WebFile(Pieces):
     """A file on a web server as a seekable stream."""
 
     def __init__(self, web: Web, path: str, size: int) -> None:
-        super().__init__()
-        self._web, self._path, self._size, self._place = web, path, size, 0
+        super().__init__(size)
+        self._web, self._path = web, path
         self._whole: BinaryIO | None = None
 
-    def readable(self) -> bool:
-        """Tell that it can be read."""
-        return True
-
-    def seekable(self) -> bool:
-        """Tell that it can be read anywhere."""
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place; returns it."""
-        self._place = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence])
-        return self._place
-
-    def readinto(self, buffer: Any) -> int:
-        """Read into a buffer; returns how many bytes, none at the end."""
-        end = max(self._place, min(self._size, self._place + len(buffer)))
-        try:
-            data = self._read(self._place, end)
-        except SourceError as error:
-            if error.code != "source.no-ranges":
-                raise
-            self._whole = self._fetch_whole()
-            data = self._read(self._place, end)
-        buffer[: len(data)] = data
-        self._place = end
-        return len(data)
-
-    def _read(self, start: int, end: int) -> bytes:
-        if start == end:
-            return b""
-        if self._whole is not None:
-            self._whole.seek(start)
-            return self._whole.read(end - start)
-        return b"".join(self._web.pieces(self._path, start, end))
+    def _piece(self, start: int, end: int) -> bytes:
+        if self._whole is None:
+            try:
+                return b"".join(self._web.pieces(self._path, start, end))
+            except SourceError as error:
+                if error.code != "source.no-ranges":
+                    raise
+                self._whole = self._fetch_whole()
+        self._whole.seek(start)
+        return self._whole.read(end - start)
 
     def _fetch_whole(self) -> BinaryIO:
         """Fetch the file for looking into it, where no part of it can be had alone."""
