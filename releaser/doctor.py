@@ -18,10 +18,12 @@ from patchline.patches import channel, documents
 from patchline.patches.channel import HOTFIXES, SNAPSHOT, STATUS, TARGETS, TIMESTAMP
 from patchline.patches.errors import PatchlineError
 from patchline.patches.policy import Policy
+from patchline.patches.statements import time_text
 from patchline.patches.wording import counted, readable_size
 from patchline.releaser import audit, doctor_keys, founding, restoring
 from patchline.releaser.catalogue import check_pinned, tag_of
 from patchline.releaser.doctor_keys import Finding
+from patchline.releaser.emergencies import unratified
 from patchline.releaser.git_store import GitStore, check_git
 from patchline.releaser.home import mirror_folder
 from patchline.releaser.policies import newest_policy
@@ -109,6 +111,7 @@ def examine(register: Register, now: datetime) -> Health:
         _expiries,
         _policies,
         _bundles,
+        _emergencies,
         _tags,
         _space,
         _programs,
@@ -268,6 +271,17 @@ def _bundles(patient: Patient, now: datetime) -> Iterator[Finding]:
         if store.size(f"{row.container_sha256[:2]}/{row.container_sha256}.hotfix") != row.size:
             what = f"the bundle of {row.hotfix}-r{row.number} is missing or has another size"
             yield Finding("bundle", what, "Take it from the channel or a backup, and put it back.")
+
+
+def _emergencies(patient: Patient, now: datetime) -> Iterator[Finding]:
+    if not patient.schema_is_right:
+        return
+    with patient.register.read() as session:
+        waiting = unratified(session)
+    for one in waiting:
+        when = "ended on" if one.ends <= now else "ends on"
+        what = f"the emergency release {one.label} is not ratified and {when} {time_text(one.ends)}"
+        yield Finding("emergency", what, f"Get the ordinary approvals: patchline hotfix ratify {one.label}")
 
 
 def _tags(patient: Patient, now: datetime) -> Iterator[Finding]:

@@ -1,11 +1,14 @@
+from datetime import timedelta
+
 import pytest
 
 from patchline.patches.errors import PatchlineError
 from patchline.patches.recall_list import RecallList
 from patchline.patches.recalls import KnownRecalls, Recalled
 from patchline.patches.release_zip import open_release
+from patchline.patches.statements import time_text
 from patchline.patches.verify import Sidecars, verify
-from patchline.releaser import approvals, hotfixes, policies, publishing, recalls
+from patchline.releaser import approvals, doctor, hotfixes, policies, publishing, recalls
 from patchline.releaser.hotfixes import Edit
 from patchline.releaser.publishing import Release, obstacles
 from patchline.releaser.states import Action
@@ -223,6 +226,10 @@ def test_next_revision_stands_beside_the_first_one(life):
 EMERGENCY = {"role": "security", "max_hours": 72, "threshold": 1}
 
 
+def emergencies_told(life, now):
+    return [one.message for one in doctor.examine(life.register, now).findings if one.code == "emergency"]
+
+
 def test_emergency_release_names_its_customers_and_is_ratified_by_the_ordinary_quorum(life):
     previous = vendor.policy_envelope().payload
     document = vendor.policy_document(emergency=EMERGENCY, version=2, previous=approvals.digest(previous))
@@ -234,6 +241,12 @@ def test_emergency_release_names_its_customers_and_is_ratified_by_the_ordinary_q
     assert taken.count.emergency == 48 and life.state(identifier) == "approved"
     life.publish(identifier)
     before = zip_of(life, identifier)
+    ends = life.now + timedelta(hours=48)
+    assert emergencies_told(life, life.now) == [
+        f"the emergency release {identifier}-r1 is not ratified and ends on {time_text(ends)}"
+    ]
+    (overdue,) = emergencies_told(life, ends)
+    assert "ended on" in overdue
     for key, enough in (("ada", False), ("ben", True)):
         sidecar = life.approval(identifier, key, scope=frozenset({"acme"}))
         with life.change() as change:
@@ -242,6 +255,7 @@ def test_emergency_release_names_its_customers_and_is_ratified_by_the_ordinary_q
     with life.register.read() as session:
         found = hotfixes.find(session, identifier)
         assert (found.emergency_hours, found.ratified, found.state) == (48, life.now, "published")
+    assert emergencies_told(life, ends) == []
     assert zip_of(life, identifier) != before and life.offered() == [f"{identifier}-r1"]
     third = life.approval(identifier, "ed-cleo", scope=frozenset({"acme"}))
     with life.change() as change:
