@@ -104,7 +104,9 @@ def upgrade() -> None:
     op.create_index(op.f("ix_site_part_of"), "site", ["part_of"], unique=False)
     op.create_index("ix_site_product_ring", "site", ["product", "ring"], unique=False)
     retired = sa.text("retired IS NOT NULL")
-    op.create_index("ix_site_retired", "site", ["id"], unique=False, sqlite_where=retired, postgresql_where=retired)
+    op.create_index(
+        "ix_site_retired_id", "site", ["retired", "id"], unique=False, sqlite_where=retired, postgresql_where=retired
+    )
     op.create_table(
         "declared",
         sa.Column("id", sa.Integer(), nullable=False),

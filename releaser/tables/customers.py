@@ -100,7 +100,7 @@ class Site(Base):
         ForeignKeyConstraint(["product", "ring"], ["ring.product", "ring.name"]),
         Index("ix_site_customer", "customer"),
         Index("ix_site_product_ring", "product", "ring"),
-        Index("ix_site_retired", "id", sqlite_where=_RETIRED, postgresql_where=_RETIRED),
+        Index("ix_site_retired_id", "retired", "id", sqlite_where=_RETIRED, postgresql_where=_RETIRED),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
