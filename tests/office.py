@@ -3,6 +3,7 @@
 Everybody's passphrase is their name. The server's two keys are opened by credentials, as systemd hands them over.
 """
 
+import io
 import subprocess
 import zipfile
 from pathlib import Path
@@ -89,18 +90,21 @@ def java_releases(folder: Path) -> None:
         for jar in repository.glob("lib/*.jar"):
             jar.unlink()
         (repository / "lib").mkdir(exist_ok=True)
-        _write_jar(repository / "lib" / f"log4j-core-{version}.jar", version)
+        (repository / "lib" / f"log4j-core-{version}.jar").write_bytes(jar(version))
         if tag != "fix-log4j":
             (repository / "VERSION").write_text(f"{tag[1:]}\n")
         for line in (["add", "-A"], ["commit", "-q", "-m", f"Make {tag}"], ["tag", tag]):
             subprocess.run(["git", "-C", repository, *who, *line], check=True)
 
 
-def _write_jar(path: Path, version: str) -> None:
+def jar(version: str) -> bytes:
+    """A library as Maven makes one."""
     told = f"groupId=org.apache.logging.log4j\nartifactId=log4j-core\nversion={version}\n"
-    with zipfile.ZipFile(path, "w") as jar:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as file:
         for name, text in (
             ("META-INF/maven/org.apache.logging.log4j/log4j-core/pom.properties", told),
             ("org/apache/logging/log4j/core/Core.class", version),
         ):
-            jar.writestr(zipfile.ZipInfo(name), text)
+            file.writestr(zipfile.ZipInfo(name), text)
+    return made.getvalue()

@@ -11,7 +11,9 @@ from patchline.patches.identifiers import fingerprint
 from patchline.patches.passphrases import passphrase_option
 from patchline.patches.release_zip import RELEASE_LINE
 from patchline.patches.rules import MOST_HOURS
+from patchline.patches.signers import Signer
 from patchline.patches.terminal import confirm, example, json_option, note, report, yes_option
+from patchline.patches.trust import Trust
 from patchline.patches.wording import counted
 from patchline.releaser import client_release, signing
 from patchline.releaser.bundle_files import BundleFile, read_bundle
@@ -137,24 +139,28 @@ def _require(reproduction: Reproduction, shown: BundleFile) -> None:
 
 
 @click.command(epilog=example("patchline bundle release HF-2026-0001-r1.hotfix --key release --trust trust.json"))
-@click.argument("file", type=FILE)
+@FILES
 @click.option("--key", "name", required=True, metavar="RELEASE", help="The release key (P-256).")
 @click.option("--trust", "trust_file", type=FILE, required=True, help="The vendor's trust file.")
 @passphrase_option
 @json_option
-def release(file: Path, name: str, trust_file: Path) -> None:
-    """Count the approvals as a site would, then sign the file's digest for openssl.
+def release(files: tuple[Path, ...], name: str, trust_file: Path) -> None:
+    """Count the approvals as a site would, then sign the file's digest for openssl; several with one unlocking.
 
     The client, patchline-site.pyz, has no approvals; it is only signed.
     """
-    trust = read_trust(trust_file)
+    trust, signer = read_trust(trust_file), open_own(name)
+    released = [_release(file, signer, trust) for file in files]
+    _report([document for document, _ in released], "\n".join(text for _, text in released))
+
+
+def _release(file: Path, signer: Signer, trust: Trust) -> tuple[dict[str, Any], str]:
     if client_release.is_client(file):
-        digest = client_release.sign_client(file, open_own(name), trust.policy)
+        digest = client_release.sign_client(file, signer, trust.policy)
         beside = f"{file}{RELEASE_LINE}"
-        report({"client": str(file), "sha256": digest, "release": beside}, f"{file} released: {beside}")
-        return
+        return {"client": str(file), "sha256": digest, "release": beside}, f"{file} released: {beside}"
     found = read_bundle(file)
-    verified = signing.release(found, open_own(name), trust, datetime.now(UTC))
+    verified = signing.release(found, signer, trust, datetime.now(UTC))
     line = found.beside(RELEASE_LINE)
     persons = sorted(approval.person for approval in verified.approvals)
     document = {
@@ -165,4 +171,4 @@ def release(file: Path, name: str, trust_file: Path) -> None:
         "emergency": verified.emergency,
     }
     text = f"{found.manifest.label} released: {line}\napproved by {', '.join(persons)}"
-    report(document, "\n".join([text, *(f"warning: {warning}" for warning in verified.warnings)]))
+    return document, "\n".join([text, *(f"warning: {warning}" for warning in verified.warnings)])

@@ -5,19 +5,25 @@ from pathlib import Path
 from typing import Any
 
 import click
+from sqlalchemy.orm import Session
 
 from patchline.patches.errors import RefusedError
 from patchline.patches.files import read_file
 from patchline.patches.limits import LIMITS
-from patchline.patches.release_zip import PROVENANCE
+from patchline.patches.passphrases import passphrase_for, passphrase_option
+from patchline.patches.release_zip import APPROVALS, PROVENANCE, RELEASE_LINE
 from patchline.patches.statements import time_text
 from patchline.patches.terminal import example, json_option, report
 from patchline.patches.wording import counted
+from patchline.releaser import approvals
 from patchline.releaser.bundle_files import sidecar_path
 from patchline.releaser.campaigns import Stand, list_campaigns, show, the_campaign, write_commits
+from patchline.releaser.channel_home import open_channel
+from patchline.releaser.commands.hotfix_release import read_release
 from patchline.releaser.commands.options import clock, home_option, register_options, the_person, the_register
 from patchline.releaser.hotfixes import label
 from patchline.releaser.policies import newest_root
+from patchline.releaser.publishing import publish
 from patchline.releaser.states import State
 from patchline.releaser.submitting import submit
 from patchline.releaser.tables.hotfixes import Campaign
@@ -29,7 +35,7 @@ _OPEN = "solve them on a branch from the baseline, then: patchline hotfix carry 
 
 @click.group(epilog=example("patchline campaign show C-2026-0001"))
 def campaign() -> None:
-    """See and submit the hotfixes of one fix that was carried to many baselines."""
+    """Take the hotfixes of one fix that was carried to many baselines through their lives together."""
 
 
 @campaign.command("show", epilog=example("patchline campaign show C-2026-0001"))
@@ -65,14 +71,57 @@ def submit_command(identifier: str, folder: Path) -> None:
         root = newest_root(register)
         with register.change(the_person(), clock()) as changing:
             the_campaign(changing.session, identifier)
-            for stand in show(changing.session, identifier):
-                if stand.revision is None or stand.revision.state != State.BUILT:
-                    continue
-                name = label(stand.revision)
+            for name in _names(changing.session, identifier, State.BUILT):
                 sidecar = sidecar_path(folder / f"{name}.hotfix", PROVENANCE)
                 submit(changing, name, root, provenance=read_file(sidecar, limit=LIMITS.sidecar))
             found, stands = the_campaign(changing.session, identifier), show(changing.session, identifier)
     report(campaign_document(found, stands), campaign_text(found, stands))
+
+
+@campaign.command("approve", epilog=example("patchline campaign approve C-2026-0001 --from bundles"))
+@click.argument("identifier", metavar="ID")
+@click.option("--from", "folder", type=FILE, required=True, metavar="DIR", help="Where the approved bundles lie.")
+@register_options
+@json_option
+def approve_command(identifier: str, folder: Path) -> None:
+    """Take the approvals of every hotfix of a campaign in that is in review, all at once or none."""
+    with the_register() as register:
+        root = newest_root(register)
+        with register.attempt("campaign.approve", identifier, the_person(), clock()) as changing:
+            the_campaign(changing.session, identifier)
+            for name in _names(changing.session, identifier, State.IN_REVIEW):
+                sidecar = sidecar_path(folder / f"{name}.hotfix", APPROVALS)
+                approvals.take(changing, name, read_file(sidecar, limit=LIMITS.sidecar), root)
+            found, stands = the_campaign(changing.session, identifier), show(changing.session, identifier)
+    report(campaign_document(found, stands), campaign_text(found, stands))
+
+
+@campaign.command("publish", epilog=example("patchline campaign publish C-2026-0001 --from bundles"))
+@click.argument("identifier", metavar="ID")
+@click.option("--from", "folder", type=FILE, required=True, metavar="DIR", help="Where the released bundles lie.")
+@register_options
+@passphrase_option
+@json_option
+def publish_command(identifier: str, folder: Path) -> None:
+    """Put every approved hotfix of a campaign into the channel, one after the other; again goes on where it stopped."""
+    with the_register() as register:
+        with register.read() as session:
+            the_campaign(session, identifier)
+            names = _names(session, identifier, State.APPROVED)
+        released = {name: read_release(folder / f"{name}.hotfix{RELEASE_LINE}") for name in names}
+        if names:
+            channel = open_channel(register, passphrase_for)
+        for name, release in released.items():
+            publish(register, channel, the_person(), clock(), name, release)
+        with register.read() as session:
+            found, stands = the_campaign(session, identifier), show(session, identifier)
+    report(campaign_document(found, stands), campaign_text(found, stands))
+
+
+def _names(session: Session, identifier: str, state: State) -> list[str]:
+    """Return the labels of a campaign's revisions that are in a state."""
+    revisions = [stand.revision for stand in show(session, identifier)]
+    return [label(one) for one in revisions if one is not None and one.state == state]
 
 
 @campaign.command("commits", epilog=example("patchline campaign commits C-2026-0001 --out fix.pack"))

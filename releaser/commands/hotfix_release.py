@@ -34,7 +34,7 @@ _LINE = 1024
 @json_option
 def publish_command(identifier: str, release: Path | None) -> None:
     """Put an approved hotfix into the channel, or finish what was cut off."""
-    given = _release(release) if release else None
+    given = read_release(release) if release else None
     with the_register() as register:
         channel = open_channel(register, passphrase_for)
         named = publish(register, channel, the_person(), clock(), identifier, given)
@@ -43,7 +43,8 @@ def publish_command(identifier: str, release: Path | None) -> None:
     report_revision(revision, "is published", zip=revision.zip_sha256, size=revision.zip_size)
 
 
-def _release(path: Path) -> Release:
+def read_release(path: Path) -> Release:
+    """Read what `bundle release` wrote: the line, and its signature beside it."""
     signature = path.with_name(f"{path.name}.sig")
     return Release(read_file(path, limit=_LINE), read_file(signature, limit=_LINE))
 
