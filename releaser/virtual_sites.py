@@ -8,6 +8,8 @@ from patchline.patches.manifest import ABSENT, Manifest, State
 from patchline.patches.relations import decide
 from patchline.patches.situation import Choices, Decision, Hold, Installed, Key, NewLayer, Place, Situation
 
+_NO_CHOICES = Choices()
+
 
 @dataclass
 class VirtualSite:
@@ -15,6 +17,7 @@ class VirtualSite:
 
     Attributes:
         listed: what the baseline has, by place; what is not listed is absent.
+        recalled: digests of recalled manifests.
     """
 
     product: str
@@ -22,13 +25,14 @@ class VirtualSite:
     platforms: frozenset[str]
     listed: Mapping[Place, State]
     now: datetime
+    recalled: frozenset[str] = frozenset()
     _installed: list[Installed] = field(default_factory=list)
     _holds: dict[Place, list[Hold]] = field(default_factory=dict)
     _set: int = 0
 
-    def decide(self, *offered: Manifest) -> Decision:
+    def decide(self, *offered: Manifest, choices: Choices = _NO_CHOICES) -> Decision:
         """Tell what would happen if these were applied, as one set."""
-        return decide(offered, self._situation(), Choices())
+        return decide(offered, self._situation(), choices)
 
     def apply(self, *offered: Manifest) -> Decision:
         """Apply them, unless something stands against it; the decision tells."""
@@ -38,6 +42,16 @@ class VirtualSite:
             for number, layer in enumerate(decision.layers):
                 self._take(layer, (f"set {self._set}", number))
         return decision
+
+    def stand(self, *manifests: Manifest) -> None:
+        """Let these be in force, the last on top: somebody said that they are, so nothing is judged."""
+        for manifest in manifests:
+            self._set += 1
+            key = (f"set {self._set}", 0)
+            self._installed.append(Installed(key, manifest))
+            for entry in manifest.files:
+                hold = Hold(key, self._actual(entry.place), entry.post)
+                self._holds.setdefault(entry.place, []).append(hold)
 
     def _situation(self) -> Situation:
         return Situation(
@@ -52,6 +66,7 @@ class VirtualSite:
             problem=lambda _: None,
             baseline_state=lambda place: self.listed.get(place, ABSENT),
             own_folder=lambda _: False,
+            recalled=self.recalled,
         )
 
     def _places(self, key: Key) -> list[Place]:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     String,
+    false,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -44,13 +45,17 @@ class Digest(TypeDecorator[str]):
 
 
 class Product(Base):
-    """A product; its repository is where its baselines and fixes come from."""
+    """A product; its repository is where its baselines and fixes come from.
+
+    With `simulation_required`, nothing of it is submitted before it was tried against the levels of all known sites.
+    """
 
     __tablename__ = "product"
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     name: Mapped[str] = mapped_column(String(200))
     repository: Mapped[str | None] = mapped_column(String(1000))
+    simulation_required: Mapped[bool] = mapped_column(default=False, server_default=false())
     added: Mapped[datetime]
     version: Mapped[int] = mapped_column()
 

@@ -79,7 +79,11 @@ def test_both_databases_have_the_same_triggers(tmp_path):
         database.upgrade()
         query = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
         if backend == "postgresql":
-            query = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
+            # Those of procrastinate lie in a schema of its own.
+            query = (
+                "SELECT tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
+                "WHERE NOT tgisinternal AND relnamespace = 'public'::regnamespace"
+            )
         with database.engine.connect() as connection:
             found.append(set(connection.scalars(text(query))))
         database.close()
