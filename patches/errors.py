@@ -138,6 +138,7 @@ class UsageError(PatchlineError):
         "key-name": "A key's name has letters, digits, dots, dashes and underscores, at most 64.",
         "window": "Write windows such as: Sat 22:00-04:00 Europe/Berlin; Mon-Fri 01:00-03:00 Europe/Berlin",
         "hotfix-field": "Correct the option that is named; see --help.",
+        "customer-field": "Write it as the message says; ids look like acme and acme-main.",
         "hotfix-csv": "A header names the columns id, product, baseline, title, and perhaps fixes, cve, severity, shipped.",
     }
 
@@ -200,6 +201,8 @@ class NotFoundError(PatchlineError):
         "event": "patchline audit export shows every event.",
         "campaign": "`patchline campaign list` shows those in the register; `patchline hotfix carry` makes one.",
         "issue": "`patchline issue list` shows those in the register; `patchline issue add` adds one.",
+        "customer": "`patchline customer list` shows those in the register; `patchline customer add` adds one.",
+        "site": "`patchline site list` shows those in the register; `patchline site add` adds one.",
         "product": "`patchline product list` shows those in the register; `patchline product add` adds one.",
         "baseline": "`patchline baseline list` shows those in the register; `patchline baseline add` adds one.",
         "registered-hotfix": "patchline hotfix list shows those of the register.",
@@ -297,6 +300,10 @@ class StateError(PatchlineError):
         "nothing-carried": "patchline campaign show ID tells how it stands.",
         "issue-exists": "Say more of it with patchline issue mark.",
         "product-exists": "`patchline product list` shows it.",
+        "customer-exists": "`patchline customer show ID` shows it; `patchline customer import` changes what differs.",
+        "site-exists": "`patchline site show SITE` shows it; names of sites are unique among all customers.",
+        "site-node": "Name the site itself, of the same customer and product; a node has no nodes.",
+        "alias-exists": "Choose another alias, or leave it out: one is made.",
         "baseline-exists": "A baseline stays as it was added; a release that differs gets a version of its own.",
         "channel-upload": "Upload it again; publishing does so.",
         "channel-empty": "Make root and targets (patchline trust root, trust targets), then run `patchline channel root`.",
