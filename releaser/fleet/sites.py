@@ -85,7 +85,7 @@ def add(change: Change, wanted: NewSite) -> Site:
     whole = the_site(session, wanted.part_of) if wanted.part_of is not None else None
     if whole is not None:
         check_node(wanted, whole)
-    site = make(change, wanted, whole and whole.id)
+    site = make(change, wanted, whole.id if whole is not None else None)
     session.add(site)
     session.flush()
     session.add(never_reported(site))
