@@ -10,6 +10,8 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+_CAME = "a report stands as it came"
+
 
 def upgrade() -> None:
     """Make the tables and what guards them."""
@@ -161,8 +163,9 @@ def upgrade() -> None:
         sa.Column("site", sa.Integer(), nullable=True),
         sa.Column("identity", sa.String(length=64), nullable=True),
         sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("payload_sha256", sa.String(length=64), nullable=False),
         sa.Column("epoch", sa.String(length=64), nullable=True),
-        sa.Column("counter", sa.Integer(), nullable=True),
+        sa.Column("counter", sa.BigInteger(), nullable=True),
         sa.Column("made", sa.DateTime(timezone=True), nullable=False),
         sa.Column("received", sa.DateTime(timezone=True), nullable=False),
         sa.Column("via", sa.String(length=16), nullable=False),
@@ -182,6 +185,24 @@ def upgrade() -> None:
     )
     op.create_index("ix_report_identity_epoch_counter", "report", ["identity", "epoch", "counter"], unique=False)
     op.create_index("ix_report_site_received", "report", ["site", "received"], unique=False)
+    op.create_table(
+        "lineage",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("site", sa.Integer(), nullable=False),
+        sa.Column("identity", sa.String(length=64), nullable=False),
+        sa.Column("epoch", sa.String(length=64), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("counter", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("decided", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("decided_by", sa.String(length=64), nullable=False),
+        sa.CheckConstraint("kind IN ('restored', 'split')", name=op.f("ck_lineage_kind")),
+        sa.ForeignKeyConstraint(["decided_by"], ["person.id"], name=op.f("fk_lineage_decided_by_person")),
+        sa.ForeignKeyConstraint(["site"], ["site.id"], name=op.f("fk_lineage_site_site")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_lineage")),
+    )
+    op.create_index("ix_lineage_identity", "lineage", ["identity"], unique=False)
+    op.create_index(op.f("ix_lineage_site"), "lineage", ["site"], unique=False)
     op.create_table(
         "site_key",
         sa.Column("keyid", sa.String(length=64), nullable=False),
@@ -251,6 +272,7 @@ def upgrade() -> None:
         sa.Column("evidence", sa.String(length=16), nullable=False),
         sa.Column("as_of", sa.DateTime(timezone=True), nullable=True),
         sa.Column("report", sa.Integer(), nullable=True),
+        sa.Column("heard", sa.Integer(), nullable=True),
         sa.Column("unfinished", sa.Boolean(), nullable=False),
         sa.Column("drift", sa.Integer(), nullable=False),
         sa.Column("unknown", sa.Integer(), nullable=False),
@@ -261,6 +283,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["customer"], ["customer.id"], name=op.f("fk_site_state_customer_customer")),
         sa.ForeignKeyConstraint(["product"], ["product.id"], name=op.f("fk_site_state_product_product")),
+        sa.ForeignKeyConstraint(["heard"], ["report.id"], name=op.f("fk_site_state_heard_report")),
         sa.ForeignKeyConstraint(["report"], ["report.id"], name=op.f("fk_site_state_report_report")),
         sa.ForeignKeyConstraint(["site"], ["site.id"], name=op.f("fk_site_state_site_site")),
         sa.PrimaryKeyConstraint("site", name=op.f("pk_site_state")),
@@ -273,7 +296,10 @@ def upgrade() -> None:
         unique=False,
     )
 
-    only_added("report", "a report stands as it came")
+    stands = ("id", "sha256", "payload_sha256", "made", "received", "via", "document", "taken_by")
+    guard("report", "UPDATE", "unchanged", _CAME, " OR ".join(f"NEW.{name} <> OLD.{name}" for name in stands))
+    guard("report", "DELETE", "kept", _CAME)
+    only_added("lineage", "what was decided about reports stands")
     only_added("download", "a download is never forgotten")
     only_added("declared", "what was declared stands")
     guard("customer", "DELETE", "kept", "a customer stands")

@@ -6,7 +6,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from patchline.releaser.tables.base import Base
@@ -29,14 +29,18 @@ _GRADES = f"evidence IN ({', '.join(repr(grade.value) for grade in EvidenceGrade
 class Report(Base):
     """Something that was said of a site's level, as it came: a report, or what support was told. Never changed.
 
+    Whose it is, its verdict and its evidence are a judgement of all that is known, and follow from it anew: when its
+    site or key becomes known, or a person says which of two sites it is.
+
     Attributes:
         site: whose it is; None while nobody knows the site.
         identity: the site that the report names itself.
-        sha256: of what was signed or told; the same report brought again is the same row.
+        sha256: of the document; the same one brought again is the same row.
+        payload_sha256: of what it says, whoever signed it.
         epoch, counter: of the site's client; None where people told.
         made: the site's own time.
         via: `online`, `hand` or `told`.
-        verdict: what became of it, as `releaser.fleet.reports` names it; only `accepted` ones count.
+        verdict: what became of it, as `releaser.fleet.verdicts` names it; only `accepted` ones move a level.
         evidence: how good it is, if it counts.
         document: the envelope as it came, or canonical JSON of what was told.
     """
@@ -53,8 +57,9 @@ class Report(Base):
     site: Mapped[int | None] = mapped_column(ForeignKey("site.id"))
     identity: Mapped[str | None] = mapped_column(String(64))
     sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    payload_sha256: Mapped[str] = mapped_column(String(64))
     epoch: Mapped[str | None] = mapped_column(String(64))
-    counter: Mapped[int | None]
+    counter: Mapped[int | None] = mapped_column(BigInteger)
     made: Mapped[datetime]
     received: Mapped[datetime]
     via: Mapped[str] = mapped_column(String(16))
@@ -63,6 +68,33 @@ class Report(Base):
     keyid: Mapped[str | None] = mapped_column(String(64))
     document: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
     taken_by: Mapped[str] = mapped_column(String(64))
+
+
+class Lineage(Base):
+    """Which of several that report as one is which, as a person said it. Never changed.
+
+    Attributes:
+        site: whose reports of this epoch are.
+        kind: `restored`: from `since` and `counter` on, this epoch alone is the site's; `split`: the epoch is another
+            site's altogether.
+        decided: what the others reported until then is set aside.
+    """
+
+    __tablename__ = "lineage"
+    __table_args__ = (
+        CheckConstraint("kind IN ('restored', 'split')", name="kind"),
+        Index("ix_lineage_identity", "identity"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    site: Mapped[int] = mapped_column(ForeignKey("site.id"), index=True)
+    identity: Mapped[str] = mapped_column(String(64))
+    epoch: Mapped[str] = mapped_column(String(64))
+    since: Mapped[datetime]
+    counter: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[str] = mapped_column(String(16))
+    decided: Mapped[datetime]
+    decided_by: Mapped[str] = mapped_column(ForeignKey("person.id"))
 
 
 class Download(Base):
@@ -93,6 +125,7 @@ class SiteState(Base):
         label, digest: of the level; None while unknown.
         as_of: the moment at which it was so, by the site's own time or as told.
         report: the one that says it.
+        heard: the newest one of the site's own client, even where people told something newer.
         unfinished: a change was cut off there when it reported.
         drift: files that were not as expected.
         unknown: hotfixes in force that the register does not know.
@@ -123,6 +156,7 @@ class SiteState(Base):
     evidence: Mapped[str] = mapped_column(String(16))
     as_of: Mapped[datetime | None]
     report: Mapped[int | None] = mapped_column(ForeignKey("report.id"))
+    heard: Mapped[int | None] = mapped_column(ForeignKey("report.id"))
     unfinished: Mapped[bool]
     drift: Mapped[int]
     unknown: Mapped[int]
