@@ -6,6 +6,8 @@
     │   └─ DatabaseError       the register's database
     ├─ NotFoundError      11   a file, key, ref or hotfix that is not there
     ├─ RefusedError       12   a rule says no
+    │   ├─ EnrolmentError      a site's key that is to be enrolled
+    │   ├─ EntitlementError    why a customer gets no bytes
     │   └─ SealedKeyError      a private key's file
     ├─ StateError         13   right request, wrong moment
     │   ├─ SourceError         … a channel that cannot be reached
@@ -138,6 +140,7 @@ class UsageError(PatchlineError):
         "key-name": "A key's name has letters, digits, dots, dashes and underscores, at most 64.",
         "window": "Write windows such as: Sat 22:00-04:00 Europe/Berlin; Mon-Fri 01:00-03:00 Europe/Berlin",
         "hotfix-field": "Correct the option that is named; see --help.",
+        "enrolment-code": "Type it as the vendor wrote it: seven groups of four letters or digits.",
         "customer-field": "Write it as the message says; ids look like acme and acme-main.",
         "hotfix-csv": "A header names the columns id, product, baseline, title, and perhaps fixes, cve, severity, shipped.",
     }
@@ -202,6 +205,8 @@ class NotFoundError(PatchlineError):
         "campaign": "`patchline campaign list` shows those in the register; `patchline hotfix carry` makes one.",
         "issue": "`patchline issue list` shows those in the register; `patchline issue add` adds one.",
         "customer": "`patchline customer list` shows those in the register; `patchline customer add` adds one.",
+        "entitlement": "patchline entitlement list shows them with their numbers.",
+        "contact": "patchline customer show ID shows the contacts of a customer.",
         "site": "`patchline site list` shows those in the register; `patchline site add` adds one.",
         "product": "`patchline product list` shows those in the register; `patchline product add` adds one.",
         "baseline": "`patchline baseline list` shows those in the register; `patchline baseline add` adds one.",
@@ -270,6 +275,41 @@ class RefusedError(PatchlineError):
     }
 
 
+_NEW_CODE = "Make a new code: patchline site enrol SITE. The site runs patchline-site enrol CODE again."
+
+
+class EnrolmentError(RefusedError):
+    """A site's key that is to be enrolled."""
+
+    family = "enrolment"
+    hints: ClassVar[dict[str, str]] = {
+        "code-unknown": _NEW_CODE,
+        "code-used": _NEW_CODE,
+        "code-expired": _NEW_CODE,
+        "other-site": "Name the site for which its code was made; patchline report import finds it by itself.",
+        "product": "Make the code for the site of that product, or enrol the other installation.",
+        "key-elsewhere": "One of the two is a copy of the other: patchline-site enrol CODE --new-key at the copy.",
+        "key-ended": "Make a new key at the site: patchline-site enrol CODE --new-key.",
+        "site-elsewhere": "It is a copy of that site: remove its state and run patchline-site init there anew.",
+        "fingerprint": "Ask the customer to read it again: patchline-site enrol shows it. Unequal means another key.",
+    }
+
+
+class EntitlementError(RefusedError):
+    """Why a customer gets no bytes."""
+
+    family = "entitlement"
+    hints: ClassVar[dict[str, str]] = {
+        "not-published": "patchline hotfix show ID tells how far it is.",
+        "held": "Wait until it is let go again or recalled: patchline hotfix show ID.",
+        "recalled": "Name its replacement: patchline hotfix show ID.",
+        "wrong-customer": "It is for other customers; make a hotfix for this one.",
+        "not-entitled": "A release manager adds it: patchline entitlement add CUSTOMER --product P.",
+        "expired": "A release manager renews it: patchline entitlement add CUSTOMER --product P --until DATE.",
+        "embargo": "Wait until the embargo ends.",
+    }
+
+
 class SealedKeyError(RefusedError):
     """A private key's file."""
 
@@ -302,6 +342,10 @@ class StateError(PatchlineError):
         "product-exists": "`patchline product list` shows it.",
         "customer-exists": "`patchline customer show ID` shows it; `patchline customer import` changes what differs.",
         "site-exists": "`patchline site show SITE` shows it; names of sites are unique among all customers.",
+        "site-retired": "patchline site list shows the sites in service.",
+        "no-enrolment": "Take what the site wrote first: patchline site enrol SITE --take FILE.",
+        "entitlement-exists": "patchline entitlement list shows it; end it first to change it.",
+        "entitlement-ended": "Nothing to do; patchline entitlement list shows what counts.",
         "site-node": "Name the site itself, of the same customer and product; a node has no nodes.",
         "alias-exists": "Choose another alias, or leave it out: one is made.",
         "baseline-exists": "A baseline stays as it was added; a release that differs gets a version of its own.",
@@ -750,6 +794,7 @@ class StatementError(VerificationError):
         "recall-fields": _SIGNER,
         "enrolment-fields": "Give the file that patchline key enrol wrote.",
         "enrolment-key": "Make it again with the key itself: patchline key enrol NAME.",
+        "site-enrolment": "Give the file that patchline-site enrol wrote, unchanged.",
         "recall-file": "Give the file that patchline recall propose or reinstate wrote.",
         "recall-bundle": "Give --bundle FILE: who gives a hotfix free again must look at it.",
         "replacement": "Name another revision as the replacement, or none.",

@@ -25,6 +25,16 @@ def crockford(number: int, length: int) -> str:
     return "".join(_CROCKFORD[number >> 5 * place & 31] for place in reversed(range(length)))
 
 
+def read_crockford(letters: str) -> int | None:
+    """Return the number that characters of `crockford` write, None when one is none of them."""
+    number = 0
+    for letter in letters:
+        if letter not in _CROCKFORD:
+            return None
+        number = number << 5 | _CROCKFORD.index(letter)
+    return number
+
+
 def grouped(text: str, size: int) -> str:
     """Put a dash after every `size` characters."""
     return "-".join(text[start : start + size] for start in range(0, len(text), size))
@@ -48,10 +58,8 @@ def level_code(digest: str) -> str:
 
 def read_level_code(spoken: str) -> str | None:
     """Return the code as `level_code` writes it, from what somebody heard or typed; None when its check fails."""
-    letters = spoken.upper().replace("-", "").replace(" ", "").translate(str.maketrans("OIL", "011"))
-    if len(letters) != 12 or any(letter not in _CROCKFORD for letter in letters):
+    letters = plain_fingerprint(spoken)
+    number = read_crockford(letters)
+    if number is None or len(letters) != 12:
         return None
-    number = 0
-    for letter in letters:
-        number = number << 5 | _CROCKFORD.index(letter)
     return grouped(letters, 4) if (number >> 10) % _CHECK_MODULUS == number & 1023 else None

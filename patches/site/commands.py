@@ -20,6 +20,7 @@ _COMMANDS = {
     "history": Lazy(_LOOK, "history", "Show what was done here."),
     "cleanup": Lazy(_CHANGE, "cleanup", "Free earlier contents."),
     "report": Lazy(_LOOK, "report_command", "Make the signed report for the vendor."),
+    "enrol": Lazy("patchline.patches.site.command_enrol", "enrol", "Tell the vendor this site's key, with their code."),
     "self-test": Lazy("patchline.patches.site.self_test", "self_test", "Show that the client works on this machine."),
 }
 
