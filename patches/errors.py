@@ -267,6 +267,7 @@ class RefusedError(PatchlineError):
         "policy-older": "Take the newest policy; an older one is never taken back.",
         "other-bundle": "Build it for this hotfix, product, baseline and revision, or name the right one.",
         "not-publishable": "patchline hotfix show ID lists everything that is missing.",
+        "not-simulated": "Try it on every known level first: patchline hotfix simulate ID",
         "unsigned-evidence": "Write them into the statement (hotfix evidence --statement), then sign it: bundle sign.",
         "void": "Recall it: what was approved does not just disappear. patchline recall propose --void.",
         "recall-statement": "patchline hotfix show ID tells what is known of its recalls.",

@@ -77,6 +77,18 @@ def the_product(session: Session, identifier: str) -> Product:
     return product
 
 
+def require_simulation(change: Change, identifier: str, *, required: bool) -> None:
+    """Say whether hotfixes of a product are submitted only after they were tried on all known levels.
+
+    Raises:
+        NotFoundError: the register does not know it.
+        RefusedError: who acts is no release manager.
+    """
+    require_role(change.session, change.by, Role.RELEASE_MANAGER)
+    the_product(change.session, identifier).simulation_required = required
+    change.record("product.set", identifier, {"simulation_required": required})
+
+
 @dataclass(frozen=True)
 class ListedProduct:
     """A product as it stands in the list."""

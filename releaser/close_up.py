@@ -16,6 +16,7 @@ from patchline.patches.rules import Demand, Release, Scope
 from patchline.patches.statements import time_text
 from patchline.patches.wording import counted
 from patchline.releaser.evidence import given_for
+from patchline.releaser.fleet.simulations import Standing, standing
 from patchline.releaser.hotfixes import find, label
 from patchline.releaser.policies import vendor_trust
 from patchline.releaser.publishing import obstacles
@@ -32,6 +33,7 @@ class CloseUp:
     Attributes:
         needed: persons who must approve, None where no policy tells.
         missing: in words, what stands against publishing it.
+        simulated: how it was tried against the sites; None where nothing was built.
     """
 
     hotfix: Hotfix
@@ -45,6 +47,7 @@ class CloseUp:
     evidence: dict[str, dict[str, Any]]
     needed: int | None
     missing: tuple[str, ...]
+    simulated: Standing | None
 
     @property
     def label(self) -> str:
@@ -105,6 +108,7 @@ def close_up(session: Session, identifier: str, root: Root | None, now: datetime
         evidence=given_for(session, revision),
         needed=_needed(session, hotfix, manifest, root),
         missing=tuple(_missing(session, revision, root, now)),
+        simulated=standing(session, revision) if manifest is not None else None,
     )
 
 
@@ -164,6 +168,7 @@ def document(found: CloseUp) -> dict[str, Any]:
         "approvals_needed": found.needed,
         "approvals": [_approval(one) for one in found.approvals],
         "evidence": list(found.evidence.values()),
+        "simulation": found.simulated.as_document() if found.simulated else None,
         "embargo_until": _time(revision.embargo_until),
         "published": _time(revision.published),
         "zip": revision.zip_sha256,
@@ -235,6 +240,8 @@ def _lists(found: CloseUp) -> Iterator[str]:
     for facts in found.evidence.values():
         where = f" on {facts['setup']}" if facts["setup"] else ""
         yield f"  tests       {facts['name']}{where}: {facts['passed']} of {counted(facts['tests'], 'test')} passed"
+    if found.simulated is not None and found.simulated.words:
+        yield f"  simulated   {found.simulated.words}"
     for recall in found.recalls:
         yield f"  {recall.kind:11} signed by {recall.person}: {recall.reason}"
     for step in found.steps:

@@ -46,10 +46,10 @@ class Shelf:
         roots = BaselineList.parse(baseline.files).roots
         return {(root, path): state for root, states in roots.items() for path, state in states.items()}
 
-    def site(self) -> VirtualSite:
-        """Return an untouched site of the baseline."""
+    def site(self, recalled: frozenset[str] = frozenset()) -> VirtualSite:
+        """Return an untouched site of the baseline, that knows of recalled manifests."""
         platforms = frozenset(self.manifest.target.platforms)
-        return VirtualSite(self.hotfix.product, self.hotfix.baseline, platforms, self._listed, self.now)
+        return VirtualSite(self.hotfix.product, self.hotfix.baseline, platforms, self._listed, self.now, recalled)
 
     def published(self, hotfixes: Iterable[str]) -> dict[str, Manifest]:
         """Return the newest published revision of each of some hotfixes, by id."""

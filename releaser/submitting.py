@@ -19,6 +19,7 @@ from patchline.patches.root import Root
 from patchline.patches.trust import Trust
 from patchline.patches.verify import Origin, check_fresh, check_product, check_recalls, verify_provenance
 from patchline.releaser.evidence import given_for, unsigned
+from patchline.releaser.fleet.simulations import check_simulated
 from patchline.releaser.hotfixes import label, locked, move
 from patchline.releaser.policies import vendor_trust
 from patchline.releaser.register import Change
@@ -44,7 +45,8 @@ def submit(
     Raises:
         StateError: it is not built, or was submitted.
         VerificationError: no builder of the newest policy signed for these bytes.
-        RefusedError: test results are not in what the builder signed, or who acts may not.
+        RefusedError: test results are not in what the builder signed, or who acts may not; or the product asks for a
+            simulation against all sites, and there is none that holds.
         NotFoundError: the product has no policy.
     """
     revision = locked(change, identifier)
@@ -53,12 +55,14 @@ def submit(
         revision.provenance = provenance
     trust = vendor_trust(change.session, change.session.get_one(Hotfix, revision.hotfix).product, root)
     origin = _check_signed(change.session, revision, trust, change.now)
+    simulated = check_simulated(change.session, revision)
     revision.builder = min(origin.builders)
     revision.embargo_until = embargo
     parts = {(person, part) for person, part in _parts(change, revision, origin)}
     change.session.add_all(Contributor(revision=revision.id, person=person, part=part) for person, part in parts)
     change.session.flush()
     facts = {"builder": revision.builder, "policy": trust.policy.version, "contributors": sorted({p for p, _ in parts})}
+    facts["simulation"] = str(simulated.holds)
     move(change, revision, Action.SUBMIT, State.IN_REVIEW, facts=facts)
     return revision
 

@@ -30,14 +30,10 @@ def upgrade() -> None:
         sa.Column("made", sa.DateTime(timezone=True), nullable=False),
         sa.Column("made_by", sa.String(length=64), nullable=False),
         sa.ForeignKeyConstraint(["made_by"], ["person.id"], name=op.f("fk_simulation_made_by_person")),
-        sa.ForeignKeyConstraint(
-            ["revision", "manifest_sha256"],
-            ["revision.id", "revision.manifest_sha256"],
-            name=op.f("fk_simulation_revision_revision"),
-        ),
+        sa.ForeignKeyConstraint(["revision"], ["revision.id"], name=op.f("fk_simulation_revision_revision")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_simulation")),
     )
-    op.create_index("ix_simulation_revision", "simulation", ["revision"], unique=False)
+    op.create_index(op.f("ix_simulation_revision"), "simulation", ["revision"], unique=False)
     op.create_table(
         "wish",
         sa.Column("id", sa.Integer(), nullable=False),

@@ -11,8 +11,9 @@ from patchline.patches.root import Root
 from patchline.patches.statements import time_text
 from patchline.patches.terminal import example, json_option, report
 from patchline.releaser import bundles, close_up
-from patchline.releaser.commands.options import clock, home_option, the_register
+from patchline.releaser.commands.options import clock, home_option, register_options, the_person, the_register
 from patchline.releaser.fitting import Shelf, Trial, on_site_with, on_sites
+from patchline.releaser.fleet import simulations
 from patchline.releaser.hotfixes import find, label
 from patchline.releaser.overview import MOST, Filter, Page, Row, listed
 from patchline.releaser.policies import newest_root
@@ -100,21 +101,30 @@ def _text(page: Page) -> str:
 @click.option(
     "--with", "others", multiple=True, metavar="ID", help="On a site that has this one; several, in their order."
 )
-@home_option
+@register_options
 @json_option
 def simulate(identifier: str, others: tuple[str, ...]) -> None:
-    """Try a built hotfix on virtual sites: an untouched one, and those that have what it meets; nothing runs."""
-    with the_register() as register, register.read() as session:
-        revision = find(session, identifier)
-        manifest = bundles.release_set(session, revision).manifest
-        shelf = Shelf(session, revision, manifest, clock())
-        trials = [on_site_with(shelf, others)] if others else on_sites(shelf)
+    """Try a built hotfix on virtual sites: with what is published, and on every known level; nothing runs.
+
+    What became of it on the levels of all sites is kept with the revision. With --with, one site on paper is tried,
+    and nothing is kept.
+    """
+    with the_register() as register:
+        with register.read() as session:
+            revision = find(session, identifier)
+            manifest = bundles.release_set(session, revision).manifest
+            shelf = Shelf(session, revision, manifest, clock())
+            trials = [on_site_with(shelf, others)] if others else on_sites(shelf)
+        made = None if others else simulations.run(register, label(revision), the_person(), clock())
     document = {
         "hotfix": revision.hotfix,
         "revision": revision.number,
         "sites": [vars(trial) | {"fits": trial.fits} for trial in trials],
+        "counts": made.counts if made else None,
+        "levels": simulations.levels_of(made) if made else None,
     }
-    report(document, "\n".join([label(revision), *(_trial_text(trial) for trial in trials)]))
+    told = simulations.lines(made) if made else ()
+    report(document, "\n".join([label(revision), *(_trial_text(trial) for trial in trials), *told]))
 
 
 def _trial_text(trial: Trial) -> str:

@@ -9,11 +9,12 @@ from patchline.patches.errors import UsageError
 from patchline.patches.files import read_file
 from patchline.patches.limits import LIMITS
 from patchline.patches.statements import time_text
-from patchline.patches.terminal import example, json_option
+from patchline.patches.terminal import example, json_option, note
 from patchline.releaser import approvals, hotfixes, submitting
 from patchline.releaser.approvals import Taken
 from patchline.releaser.commands.hotfix_make import report_revision
 from patchline.releaser.commands.options import clock, register_options, the_person, the_register
+from patchline.releaser.fleet.simulations import Holds, standing
 from patchline.releaser.policies import newest_root
 from patchline.releaser.states import Action
 
@@ -38,6 +39,9 @@ def submit(identifier: str, provenance: Path | None, embargo: str | None) -> Non
         root = newest_root(register)
         with register.attempt("hotfix.submit", identifier, the_person(), clock()) as change:
             revision = submitting.submit(change, identifier, root, provenance=data, embargo=until)
+            simulated = standing(change.session, revision)
+    if simulated.holds in (Holds.MISSING, Holds.STALE):
+        note(f"{simulated.words}: patchline hotfix simulate {revision.hotfix}")
     report_revision(revision, f"is in review, built by {revision.builder}", manifest=revision.manifest_sha256)
 
 

@@ -11,7 +11,7 @@ from patchline.patches.statements import time_text
 from patchline.patches.terminal import example, json_option, report
 from patchline.patches.wording import counted
 from patchline.releaser import recalls
-from patchline.releaser.catalogue import add_product, list_products
+from patchline.releaser.catalogue import add_product, list_products, require_simulation
 from patchline.releaser.channel_home import open_channel
 from patchline.releaser.commands.options import (
     attempt,
@@ -41,6 +41,23 @@ def add(identifier: str, name: str | None, repo: Path | None) -> None:
     with attempt("product.add", identifier) as changing:
         made = add_product(changing, identifier, name, repo)
     report({"product": made.id, "name": made.name, "repository": made.repository}, f"added {made.id}: {made.name}")
+
+
+@product.command("set", epilog=example("patchline product set shop --simulation required"))
+@click.argument("identifier", metavar="ID")
+@click.option(
+    "--simulation",
+    type=click.Choice(["required", "shown"]),
+    required=True,
+    help="Whether nothing is submitted before it was tried on all known levels, or that is only shown.",
+)
+@register_options
+@json_option
+def set_command(identifier: str, simulation: str) -> None:
+    """Say what the review of a product asks for."""
+    with attempt("product.set", identifier) as changing:
+        require_simulation(changing, identifier, required=simulation == "required")
+    report({"product": identifier, "simulation": simulation}, f"simulations for {identifier}: {simulation}")
 
 
 @product.command("list", epilog=example("patchline product list"))

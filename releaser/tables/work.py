@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, LargeBinary, String
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from patchline.releaser.tables.base import Base
@@ -22,13 +22,8 @@ class Simulation(Base):
     """
 
     __tablename__ = "simulation"
-    __table_args__ = (
-        ForeignKeyConstraint(["revision", "manifest_sha256"], ["revision.id", "revision.manifest_sha256"]),
-        Index("ix_simulation_revision", "revision"),
-    )
-
     id: Mapped[int] = mapped_column(primary_key=True)
-    revision: Mapped[int]
+    revision: Mapped[int] = mapped_column(ForeignKey("revision.id"), index=True)
     manifest_sha256: Mapped[str] = mapped_column(String(64))
     against: Mapped[str] = mapped_column(String(64))
     counts: Mapped[dict[str, Any]] = mapped_column(JSON)
