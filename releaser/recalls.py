@@ -26,6 +26,7 @@ from patchline.releaser.hotfixes import label, locked, move
 from patchline.releaser.policies import vendor_trust
 from patchline.releaser.recalling import RecallFile
 from patchline.releaser.register import Change
+from patchline.releaser.rollouts.advancing import stop_recalled
 from patchline.releaser.states import Action, State, check_moment
 from patchline.releaser.tables.catalogue import Product
 from patchline.releaser.tables.hotfixes import Hotfix, RecallListVersion, Revision, Step
@@ -195,6 +196,8 @@ def _step(
 ) -> Revision:
     """Make a step, and the recall list that follows from it."""
     move(change, revision, action, after, reason=reason, facts=facts)
+    if after is State.RECALLED:
+        stop_recalled(change, revision)
     if after is not State.APPROVED or action is Action.REINSTATE:
         issue(change, change.session.get_one(Hotfix, revision.hotfix).product)
     return revision
