@@ -33,6 +33,14 @@ _COMMANDS = {
         "patchline.releaser.commands.channel", "channel", "Keep the channel alive and look at it from outside."
     ),
     "kit": Lazy("patchline.releaser.commands.kit", "kit", "Make kits for sites without a network."),
+    "customer": Lazy(
+        "patchline.releaser.commands.customer", "customer", "Add, import, list and show customers and their contacts."
+    ),
+    "site": Lazy("patchline.releaser.commands.site", "site", "Add, enrol, list and show sites of customers."),
+    "entitlement": Lazy(
+        "patchline.releaser.commands.entitlement", "entitlement", "Say which hotfixes a customer may have."
+    ),
+    "event": Lazy("patchline.releaser.commands.event", "event", "Tell what happened at a site beside hotfixes."),
     "recall": Lazy("patchline.releaser.commands.recall", "recall", "Recall a hotfix, or take its recall back."),
 }
 

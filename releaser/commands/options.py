@@ -1,9 +1,9 @@
 """What the commands on a register share: which home, who acts, what time it is."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -78,3 +78,46 @@ def attempt(action: str, subject: str) -> Iterator[Change]:
 def clock() -> datetime:
     """Return the time now: the only place of the register's commands that asks."""
     return datetime.now(UTC)
+
+
+def read_day(ctx: click.Context, parameter: click.Parameter, given: str | None) -> datetime | None:
+    """Return the beginning of a day in UTC, as an option's callback.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if given is None:
+        return None
+    try:
+        day = date.fromisoformat(given)
+    except ValueError:
+        raise UsageError("date", f"{given[:80]!r} is no date such as 2027-01-31") from None
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+MOST_ROWS = 1000
+Row = TypeVar("Row")
+
+
+def page_options(metavar: str) -> Callable[[Command], Command]:
+    """Add `--limit` and `--after`, by which a list is read page by page."""
+
+    def add(command: Command) -> Command:
+        after = click.option("--after", metavar=metavar, help="Go on after this one.")
+        most = click.IntRange(1, MOST_ROWS)
+        return click.option("--limit", type=most, default=50, show_default=True, help="At most so many.")(
+            after(command)
+        )
+
+    return add
+
+
+def paged(rows: Sequence[Row], limit: int, key: Callable[[Row], Any]) -> tuple[Sequence[Row], str | None]:
+    """Return a page of rows of which one more than the limit was asked for, and after which the next page begins."""
+    shown = rows[:limit]
+    return shown, str(key(shown[-1])) if len(rows) > limit else None
+
+
+def page_text(lines: Sequence[str], after: str | None, nothing: str) -> str:
+    """Return the lines of a page, with how the next one is asked for."""
+    return "\n".join([*lines, *([f"more: --after {after}"] if after else [])]) or nothing

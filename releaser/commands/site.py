@@ -1,0 +1,19 @@
+"""`patchline site`: where products run at customers, and what each has. Each module has some of its commands."""
+
+import click
+
+from patchline.patches.terminal import Lazy, LazyGroup, example
+
+_HERE = "patchline.releaser.commands"
+
+_COMMANDS = {
+    "add": Lazy(f"{_HERE}.site_keep", "add", "Add a site of a customer, or a node of a site."),
+    "enrol": Lazy(f"{_HERE}.site_keep", "enrol", "Make a code, take what the site wrote, confirm its key."),
+    "list": Lazy(f"{_HERE}.site_keep", "list_command", "List sites by name, page by page."),
+    "show": Lazy(f"{_HERE}.site_keep", "show", "Show a site, its keys and nodes, and how we know its level."),
+}
+
+
+@click.group("site", cls=LazyGroup, table=_COMMANDS, epilog=example("patchline site show acme-main"))
+def site() -> None:
+    """Add, enrol, list and show sites of customers."""
