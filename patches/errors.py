@@ -118,6 +118,7 @@ class UsageError(PatchlineError):
         "root-path": "Choose a folder whose path has no control characters and is UTF-8.",
         "follow": "Name links that lie below a root.",
         "options": "See --help for the options that go together.",
+        "page": "Ask for fewer rows, and go on with the --after that the page before tells.",
         "contains-many": "Ask for a component, or give the package URL with its version.",
         "issue-field": "Write it as the message says; an issue's id looks like BUG-4711 or CVE-2021-44228.",
         "issue-reason": "Give the reason after an equals sign: --not-affected 4.1='the class is not in it'.",
@@ -219,6 +220,7 @@ class NotFoundError(PatchlineError):
         "rollout": "Plan one: patchline rollout plan ID.",
         "registered-hotfix": "patchline hotfix list shows those of the register.",
         "revision": "patchline hotfix show ID tells its revisions.",
+        "fix": "`patchline issue list` shows what is known; `patchline issue add` says which baselines it affects.",
         "policy": "Take the signed policy in: patchline product policy PRODUCT FILE.",
         "channel-root": "Sign root and targets, and put them into the channel: patchline channel root.",
     }

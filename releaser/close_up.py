@@ -16,6 +16,7 @@ from patchline.patches.rules import Demand, Release, Scope
 from patchline.patches.statements import time_text
 from patchline.patches.wording import counted
 from patchline.releaser.evidence import given_for
+from patchline.releaser.fleet.adoption import Adoption, adoption
 from patchline.releaser.fleet.simulations import Standing, standing
 from patchline.releaser.hotfixes import find, label
 from patchline.releaser.policies import vendor_trust
@@ -34,6 +35,7 @@ class CloseUp:
         needed: persons who must approve, None where no policy tells.
         missing: in words, what stands against publishing it.
         simulated: how it was tried against the sites; None where nothing was built.
+        adoption: how far it has come, once it was published and the product has sites.
     """
 
     hotfix: Hotfix
@@ -48,6 +50,7 @@ class CloseUp:
     needed: int | None
     missing: tuple[str, ...]
     simulated: Standing | None
+    adoption: Adoption | None
 
     @property
     def label(self) -> str:
@@ -109,7 +112,15 @@ def close_up(session: Session, identifier: str, root: Root | None, now: datetime
         needed=_needed(session, hotfix, manifest, root),
         missing=tuple(_missing(session, revision, root, now)),
         simulated=standing(session, revision) if manifest is not None else None,
+        adoption=_adoption(session, identifier, revision),
     )
+
+
+def _adoption(session: Session, identifier: str, revision: Revision) -> Adoption | None:
+    if revision.published is None:
+        return None
+    found = adoption(session, identifier)
+    return found if found.totals.sites else None
 
 
 def _needed(session: Session, hotfix: Hotfix, manifest: Manifest | None, root: Root | None) -> int | None:
@@ -178,6 +189,7 @@ def document(found: CloseUp) -> dict[str, Any]:
             {"kind": one.kind, "person": one.person, "reason": one.reason, "statement": one.statement_sha256}
             for one in found.recalls
         ],
+        "adoption": found.adoption.as_document() if found.adoption else None,
         "steps": [_step(one) for one in found.steps],
     }
 
@@ -227,6 +239,8 @@ def _facts(found: CloseUp) -> Iterator[str]:
     if revision.emergency_hours is not None:
         told = f"ratified {time_text(revision.ratified)}" if revision.ratified else "not ratified yet"
         yield f"  emergency   for {counted(revision.emergency_hours, 'hour')} at a site, {told}"
+    if found.adoption is not None:
+        yield f"  at          {found.adoption.in_words}"
     if found.may:
         yield f"  next        {', '.join(found.may)}"
 

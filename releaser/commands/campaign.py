@@ -1,6 +1,6 @@
 """`patchline campaign`: one fix on its way to many baselines."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from patchline.releaser.campaigns import Stand, list_campaigns, show, the_campai
 from patchline.releaser.channel_home import open_channel
 from patchline.releaser.commands.hotfix_release import read_release
 from patchline.releaser.commands.options import clock, home_option, register_options, the_person, the_register
+from patchline.releaser.fleet.adoption import lacking_at
 from patchline.releaser.hotfixes import label
 from patchline.releaser.policies import newest_root
 from patchline.releaser.publishing import publish
@@ -46,7 +47,8 @@ def show_command(identifier: str) -> None:
     """Show how a fix stands at each baseline: conflict, built, in review, approved, published."""
     with the_register() as register, register.read() as session:
         found, stands = the_campaign(session, identifier), show(session, identifier)
-    report(campaign_document(found, stands), campaign_text(found, stands))
+        lacking = lacking_at(session, found, [stand.row.baseline for stand in stands if stand.state != "contained"])
+    report(campaign_document(found, stands, lacking), campaign_text(found, stands, lacking))
 
 
 @campaign.command("list", epilog=example("patchline campaign list"))
@@ -155,19 +157,25 @@ def _facts(one: Campaign) -> dict[str, Any]:
     }
 
 
-def campaign_document(one: Campaign, stands: Sequence[Stand]) -> dict[str, Any]:
-    """Return a campaign for `--json`."""
-    return {**_facts(one), "baselines": [stand.as_document() for stand in stands]}
+_NOWHERE: Mapping[str, int] = {}
 
 
-def campaign_text(one: Campaign, stands: Sequence[Stand]) -> str:
+def campaign_document(one: Campaign, stands: Sequence[Stand], lacking: Mapping[str, int] = _NOWHERE) -> dict[str, Any]:
+    """Return a campaign for `--json`, with the number of sites that lack the fix where that was asked."""
+    rows = [{**stand.as_document(), "sites_exposed": lacking.get(stand.row.baseline)} for stand in stands]
+    return {**_facts(one), "baselines": rows}
+
+
+def campaign_text(one: Campaign, stands: Sequence[Stand], lacking: Mapping[str, int] = _NOWHERE) -> str:
     """Return a campaign's table for people."""
     fixes = ", ".join(str(fix["id"]) for fix in one.fixes)
     lines = [f"{click.style(one.id, bold=True)}  {one.product}  {one.severity}  {fixes}: {one.title}"]
     width = max((len(stand.row.baseline) for stand in stands), default=0)
     for stand in stands:
         state = click.style(f"{stand.state:<10}", fg=_COLOURS.get(stand.state))
-        lines.append(f"{stand.row.baseline:<{width}}  {state}  {_told(stand)}".rstrip())
+        sites = lacking.get(stand.row.baseline)
+        more = f", {counted(sites, 'site')} exposed" if sites else ""
+        lines.append(f"{stand.row.baseline:<{width}}  {state}  {_told(stand)}{more}".rstrip())
     if any(stand.state == "conflict" for stand in stands):
         lines.append(_OPEN.replace("ID", one.id))
     return "\n".join(lines)

@@ -41,6 +41,9 @@ _COMMANDS = {
         "patchline.releaser.commands.entitlement", "entitlement", "Say which hotfixes a customer may have."
     ),
     "event": Lazy("patchline.releaser.commands.event", "event", "Tell what happened at a site beside hotfixes."),
+    "who": Lazy(
+        "patchline.releaser.commands.who", "who", "Ask which sites have, lack or fetched a fix, or are exposed."
+    ),
     "recall": Lazy("patchline.releaser.commands.recall", "recall", "Recall a hotfix, or take its recall back."),
 }
 
