@@ -37,6 +37,7 @@
     ├─ LockedError        25   somebody else is at it
     ├─ ExpiredError       26   trust or channel expired
     ├─ RecalledError      27   recalled
+    ├─ VaultError         30   Vault: not reached, or it says no
     └─ ProblemsError           several of these at once, the gravest first
 
 A family owns a table of codes; a code is stable, and its table entry is the hint a person reads next.
@@ -1099,4 +1100,57 @@ class RecalledError(PatchlineError):
         "policy": "Do not use it; ask the vendor for its replacement.",
         "list": "Do not use it; apply its replacement, or ask the vendor for one.",
         "held": "Wait; the vendor lets it go again or recalls it. What is applied may stay.",
+    }
+
+
+_ADMINISTRATOR = "Ask whoever administers Vault."
+_SERVER_LOG = "Look into Vault's log and audit log; nothing is shown here, since answers may hold secrets."
+
+
+class VaultError(PatchlineError):
+    """OpenBao or HashiCorp Vault: not to be reached, or it says no."""
+
+    family = "vault"
+    exit_code = 30
+    http_status = 503
+    hints: ClassVar[dict[str, str]] = {
+        "address": "Set vault_address to https://HOST:PORT; http is for this machine only, since tokens travel with it.",
+        "ca": "Name the file of Vault's certificate authority in PEM: vault_ca.",
+        "namespace-name": "Write the namespace as Vault lists it, such as patchline or team/patchline.",
+        "no-login": "Log in (bao login), or give a wrapped secret id: PATCHLINE_VAULT_WRAPPED, and vault_role_id.",
+        "login": "Check vault_role_id and give a new wrapped secret id, made for that role.",
+        "login-spent": "Give a new wrapped secret id: each opens one session only.",
+        "wrapping-used": "Treat it as stolen until you know who opened it: destroy the role's secret ids, look into the "
+        "audit log, then make a new one.",
+        "wrapping-other": "Do not use it; it was not made by the AppRole login. Find out who exchanged it.",
+        "sealed": "Unseal it (bao operator unseal); everything but Vault goes on meanwhile.",
+        "uninitialised": "Set it up first: docs/vault.md.",
+        "standby": "Run it again in a moment; if it stays, name the address of the active server.",
+        "unreachable": "Check that Vault runs, the address and the network; everything but Vault goes on meanwhile.",
+        "frozen": "Restart or mend the server: it takes connections and does not answer.",
+        "slow": "Find out what keeps Vault from answering; everything but Vault goes on meanwhile.",
+        "tls": "Check the certificate's name and date, and vault_ca; it is never skipped.",
+        "gateway": "Look at the proxy before Vault; the server behind it does not answer.",
+        "busy": "Wait a little, then run it again; the quota is set in Vault.",
+        "behind": "Run it again in a moment; this server has not heard of the change yet.",
+        "denied": "Ask whoever administers Vault for the policy of your role; patchline vault status compares them.",
+        "token": "Log in again, or give a new wrapped secret id.",
+        "missing": "Check the name, and whether your login belongs to this namespace; patchline vault status lists what is there.",
+        "namespace": "Check vault_namespace; bao namespace list shows those there are.",
+        "conflict": "Somebody else changed it meanwhile; read it again, then decide.",
+        "refused": _SERVER_LOG,
+        "failed": _SERVER_LOG + " A full disk of the audit log stops every request.",
+        "unsupported": "This server lacks what is needed; docs/vault.md lists it.",
+        "parameter": "This is a bug in Patchline; please report it.",
+        "unexpected": _SERVER_LOG,
+        "answer": "Check that the address is Vault's; something else answers there.",
+        "too-large": "Keep it below the limit; Vault is for secrets, not for files.",
+        "path": "Names in Vault have lower-case letters, digits and dashes, at most 63, such as release or approver-ada.",
+        "key-missing": "Make it: patchline vault prepare; for a person: --approver PERSON.",
+        "key-kind": "Make a key of type ecdsa-p256 or ed25519.",
+        "key-unfit": "Make a new key under another name; these marks cannot be taken back from a key.",
+        "key-version": "Name a version that Vault has and may sign with, as transit:MOUNT/KEY@VERSION, or none for the newest.",
+        "signature": "Do not use it, and find out who changed Vault: it signed something else or with another key.",
+        "prepare": _ADMINISTRATOR,
+        "unprepared": "Run patchline vault prepare as an administrator of Vault.",
     }

@@ -31,6 +31,14 @@ class Settings(BaseSettings):
     bundles: str | None = Field(
         None, description="Where bundles are kept, a folder or `s3://…`. Default: `bundles` in the home."
     )
+    vault_address: str | None = Field(None, description="Address of OpenBao or HashiCorp Vault, `https://HOST:PORT`.")
+    vault_namespace: str | None = Field(None, description="The namespace in Vault, if it has any.")
+    vault_role_id: str | None = Field(
+        None, description="Role id of this machine's AppRole login. Its secret id never stands in a file of settings."
+    )
+    vault_ca: Path | None = Field(
+        None, description="File of Vault's certificate authority, PEM. Default: the public ones."
+    )
     trial: bool = Field(False, description="Made by `init --trial`: every key lies here, and every trust file says so.")
 
     @classmethod

@@ -1,0 +1,3 @@
+from tests.bao import space
+
+__all__ = ["space"]
