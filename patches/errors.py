@@ -143,6 +143,7 @@ class UsageError(PatchlineError):
         "window": "Write windows such as: Sat 22:00-04:00 Europe/Berlin; Mon-Fri 01:00-03:00 Europe/Berlin",
         "ring": "A ring's name has lower-case letters, digits and dashes, such as early.",
         "freeze": "Give --from, --until and --reason; see patchline freeze add --help.",
+        "acknowledgement": "See patchline recall acknowledge --help.",
         "rollout-setting": "See patchline rollout plan --help.",
         "rollout-reason": "Say in one line why.",
         "hotfix-field": "Correct the option that is named; see --help.",
@@ -284,6 +285,7 @@ class RefusedError(PatchlineError):
         "hotfix-exists": "Choose another id, or leave it out of the list.",
         "ring-exists": "`patchline ring list` shows the rings there are.",
         "rollout-scope": "Name sites of customers whom the approvals name, on that baseline; rollouts never go beyond them.",
+        "acknowledgement": "Name the moment at which it was said, and a site of that product.",
         "rollout-empty": "`patchline hotfix show ID` tells whom it is for; `patchline site list` shows the sites.",
         "junit": "Give the XML that the test runner wrote.",
     }

@@ -1,11 +1,9 @@
 """`patchline hotfix submit|approve|reject`: the review."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from patchline.patches.errors import UsageError
 from patchline.patches.files import read_file
 from patchline.patches.limits import LIMITS
 from patchline.patches.statements import time_text
@@ -13,7 +11,7 @@ from patchline.patches.terminal import example, json_option, note
 from patchline.releaser import approvals, hotfixes, submitting
 from patchline.releaser.approvals import Taken
 from patchline.releaser.commands.hotfix_make import report_revision
-from patchline.releaser.commands.options import clock, register_options, the_person, the_register
+from patchline.releaser.commands.options import clock, read_moment, register_options, the_person, the_register
 from patchline.releaser.fleet.simulations import Holds, standing
 from patchline.releaser.policies import newest_root
 from patchline.releaser.states import Action
@@ -34,7 +32,7 @@ FILE = click.Path(path_type=Path)
 def submit(identifier: str, provenance: Path | None, embargo: str | None) -> None:
     """Submit a built revision for review: its bytes and who had a part in it stand from here on."""
     data = read_file(provenance, limit=LIMITS.sidecar) if provenance else None
-    until = _moment(embargo) if embargo else None
+    until = read_moment(embargo) if embargo else None
     with the_register() as register:
         root = newest_root(register)
         with register.attempt("hotfix.submit", identifier, the_person(), clock()) as change:
@@ -43,14 +41,6 @@ def submit(identifier: str, provenance: Path | None, embargo: str | None) -> Non
     if simulated.holds in (Holds.MISSING, Holds.STALE):
         note(f"{simulated.words}: patchline hotfix simulate {revision.hotfix}")
     report_revision(revision, f"is in review, built by {revision.builder}", manifest=revision.manifest_sha256)
-
-
-def _moment(written: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(written)
-    except ValueError:
-        raise UsageError("date", f"{written!r} is no date") from None
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 @click.command(epilog=example("patchline hotfix approve HF-2026-0012 --statement ada.approval"))

@@ -44,6 +44,9 @@ _COMMANDS = {
     "who": Lazy(
         "patchline.releaser.commands.who", "who", "Ask which sites have, lack or fetched a fix, or are exposed."
     ),
+    "ring": Lazy("patchline.releaser.commands.ring", "ring", "Say in which order sites get hotfixes."),
+    "freeze": Lazy("patchline.releaser.commands.freeze", "freeze", "Say when nothing is to be applied, and where."),
+    "rollout": Lazy("patchline.releaser.commands.rollout", "rollout", "Let hotfixes go out in stages."),
     "recall": Lazy("patchline.releaser.commands.recall", "recall", "Recall a hotfix, or take its recall back."),
 }
 

@@ -121,3 +121,16 @@ def paged(rows: Sequence[Row], limit: int, key: Callable[[Row], Any]) -> tuple[S
 def page_text(lines: Sequence[str], after: str | None, nothing: str) -> str:
     """Return the lines of a page, with how the next one is asked for."""
     return "\n".join([*lines, *([f"more: --after {after}"] if after else [])]) or nothing
+
+
+def read_moment(written: str) -> datetime:
+    """Read `2026-03-01`, or that with a time; what names no time zone is in UTC.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        found = datetime.fromisoformat(written)
+    except ValueError:
+        raise UsageError("date", f"{written!r} is no date") from None
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)

@@ -12,8 +12,8 @@ from patchline.patches.manifest import Manifest
 from patchline.patches.passphrases import passphrase_option
 from patchline.patches.recall_list import Entry
 from patchline.patches.recall_statements import Recall, Reinstatement
+from patchline.patches.terminal import Lazy, LazyGroup, example, json_option, note, report, yes_option
 from patchline.patches.terminal import confirm as ask_yes
-from patchline.patches.terminal import example, json_option, note, report, yes_option
 from patchline.patches.trust import Trust
 from patchline.releaser import recalling
 from patchline.releaser.bundle_files import read_manifest
@@ -25,7 +25,17 @@ FILE = click.Path(path_type=Path)
 _HOTFIX = re.compile(r"[A-Z][A-Z0-9]*(-[A-Z0-9]+)+(-r[1-9][0-9]*)?")
 
 
-@click.group(epilog=example("patchline recall confirm HF-2026-0012-r1.recall.jsonl --key ben --trust shop.trust"))
+_FROM = "patchline.releaser.commands.recall_customers"
+
+
+@click.group(
+    cls=LazyGroup,
+    table={
+        "acknowledge": Lazy(_FROM, "acknowledge", "Write down what a customer says about a recalled hotfix."),
+        "show": Lazy(_FROM, "show", "Show who still runs a recalled hotfix, and who acknowledged."),
+    },
+    epilog=example("patchline recall confirm HF-2026-0012-r1.recall.jsonl --key ben --trust shop.trust"),
+)
 def recall() -> None:
     """Recall a hotfix, or take its recall back."""
 
