@@ -131,7 +131,7 @@ class UsageError(PatchlineError):
         "passphrase-fd": "Name an open file descriptor that holds the passphrase: --passphrase-fd 3 3<FILE",
         "passphrase-empty": "Choose a passphrase of several words.",
         "passphrase-long": "Choose a shorter passphrase.",
-        "key-uri": "Name a key as sealed:NAME, or just NAME; `patchline key list` shows yours.",
+        "key-uri": "Name a key as sealed:NAME, or just NAME (`patchline key list` shows yours), or as transit:MOUNT/KEY.",
         "policy-recipe": "The recipe is the policy's document as TOML; docs/bundle-format.md describes it.",
         "person": "Say who you are: --as PERSON, or PATCHLINE_PERSON in the environment.",
         "person-id": "A person's id looks like ada or ada.l: lower-case letters, digits, dots, dashes and underscores.",

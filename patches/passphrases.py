@@ -22,7 +22,9 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any] | click.Command)
 
 _DESCRIPTOR = "patchline.passphrase-fd"
 _READ = "patchline.passphrase-read"
-_ENVIRONMENT = "patchline.passphrase-environment"
+_ENVIRONMENT = "patchline.secrets-of-the-environment"
+_PASSPHRASE = "PATCHLINE_PASSPHRASE"  # noqa: S105 - a name
+_SECRETS = (_PASSPHRASE, "PATCHLINE_VAULT_WRAPPED", "VAULT_TOKEN")
 _LONGEST = 4096
 
 
@@ -45,8 +47,16 @@ def passphrase_option(command: Decorated) -> Decorated:
 
 
 def remember_environment(context: click.Context) -> None:
-    """Take the passphrase out of the environment, so that no child process inherits it."""
-    context.meta[_ENVIRONMENT] = os.environ.pop("PATCHLINE_PASSPHRASE", None)
+    """Take passphrase and logins out of the environment, so that no child process inherits them."""
+    context.meta[_ENVIRONMENT] = {name: os.environ.pop(name, None) for name in _SECRETS}
+
+
+def secret_of_environment(name: str) -> str | None:
+    """Return what stood in a variable when the program began; of other programs than ours, what stands there now."""
+    context = click.get_current_context(silent=True)
+    remembered = context.meta.get(_ENVIRONMENT) if context else None
+    found = remembered.get(name) if remembered else os.environ.pop(name, None)
+    return None if found is None else str(found)
 
 
 def passphrase_for(name: str, *, new: bool = False) -> bytes:
@@ -78,7 +88,7 @@ def _given(name: str) -> bytes | None:
     credential = _credential(name)
     if credential is not None:
         return credential
-    text = meta.get(_ENVIRONMENT)
+    text = meta.get(_ENVIRONMENT, {}).get(_PASSPHRASE)
     return None if text is None else os.fsencode(text)
 
 

@@ -4,7 +4,7 @@
     watched    the same for signatures that the person has been shown elsewhere and took as their own (`accepted`),
                or was merely shown (`shown`); and releases that were looked through (`looked`), by their digest
 
-Signatures made in a browser or in Vault are not made here; they are unknown until the person accepts them.
+Signatures made in a browser, or with a key in Vault from another machine, are unknown until the person accepts them.
 """
 
 import os
@@ -19,6 +19,7 @@ from patchline.patches.files import os_failure, read_file, write_file
 from patchline.patches.keys import PublicKey
 from patchline.patches.passphrases import passphrase_for
 from patchline.patches.signers import Signer, keys_folder, open_signer
+from patchline.releaser.vault_access import let_vault_sign
 
 SIGNED, WATCHED = "signed", "watched.json"
 FORMAT = 1
@@ -56,6 +57,7 @@ def open_own(name: str) -> Signer:
     Raises:
         PatchlineError: as there; a signature fails that cannot be remembered.
     """
+    let_vault_sign()
     return OwnSigner(open_signer(name, passphrase_for), keys_folder())
 
 

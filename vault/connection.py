@@ -112,6 +112,7 @@ class Connection:
         self._lock = threading.RLock()
         self._token: Token | None = None
         self._since = 0.0
+        self._asking: hvac.Client | None = None
 
     def ask(self, doing: str, question: Callable[[hvac.Client], Answer], *, safe: bool = False) -> Answer:
         """Ask Vault once; every failure is a VaultError.
@@ -156,7 +157,9 @@ class Connection:
             token = self._token
             if token is None or self._due(token):
                 token = self._token = self._renewed(token) or self._logged_in()
-            return self.server.client(token.text, self._session)
+            if self._asking is None or self._asking.token != token.text:
+                self._asking = self.server.client(token.text, self._session)
+            return self._asking
 
     def _due(self, token: Token) -> bool:
         """Tell whether two thirds of its life are over."""

@@ -60,6 +60,8 @@ _SAID = (
     ("unsupported path", "unsupported", "Vault cannot do it"),
     ("unsupported operation", "unsupported", "Vault cannot do it"),
     ("plugin not found in the catalog", "unsupported", "this server lacks the engine"),
+    ("less than the minimum encryption key version", "key-version", "this version of the key signs no more"),
+    ("signing key not found", "key-missing", "Vault has no such key"),
     ("missing client token", "token", "Vault was asked without a login"),
 )
 """What Vault says, in lower case, where its status alone does not tell."""

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import hvac  # type: ignore[import-untyped]
 
 from patchline.patches.errors import VaultError
+from patchline.patches.passphrases import secret_of_environment
 from patchline.vault.failures import FAILURES, failure
 
 _MADE_BY_APPROLE = re.compile(r"auth/[a-z0-9-]+(?:/[a-z0-9-]+)*/role/[a-z0-9_.-]+/secret-id")
@@ -149,12 +150,12 @@ def found_login(role_id: str | None) -> Login:
 
     A wrapping token comes from the systemd credential `patchline-vault-wrapped`, which is read again for each login, or
     from `PATCHLINE_VAULT_WRAPPED`; a person's token from `VAULT_TOKEN` or from the file that `bao login` writes.
-    What stands in the environment is taken out of it, so that no child process inherits it.
+    No child process inherits what stood in the environment.
 
     Raises:
         VaultError: there is none.
     """
-    wrapped, token = os.environ.pop(WRAPPED, None), os.environ.pop(TOKEN, None)
+    wrapped, token = secret_of_environment(WRAPPED), secret_of_environment(TOKEN)
     if wrapped and not role_id:
         raise VaultError("no-login", "a wrapped secret id was given, and no role id")
     if role_id and (wrapped or _credential()):

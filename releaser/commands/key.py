@@ -17,6 +17,8 @@ from patchline.patches.terminal import example, json_option, report
 from patchline.releaser.own_signatures import open_own
 from patchline.releaser.trust_files import read_public
 
+TRANSIT = "transit:"
+
 
 @click.group(epilog=example("patchline key new ada"))
 def key() -> None:
@@ -69,8 +71,8 @@ def _listed(path: Path) -> dict[str, Any]:
 @click.argument("name")
 @json_option
 def public(name: str) -> None:
-    """Print the public key of one of your keys, as PEM."""
-    found = sealed.read_sealed(sealed.key_path(keys_folder(), name)).public
+    """Print the public key of one of your keys, as PEM; also of one in Vault, as transit:MOUNT/KEY."""
+    found = _own_public(name)
     report(_document(found), found.to_pem().rstrip("\n"))
 
 
@@ -89,17 +91,19 @@ def fingerprint(source: str) -> None:
 @click.option(
     "--custody",
     type=click.Choice([custody.value for custody in Custody]),
-    default=Custody.CLI.value,
-    show_default=True,
-    help="Where the key lies.",
+    help="Where the key lies; default: transit for a key in Vault, else cli.",
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The file to write.")
 @passphrase_option
 @json_option
-def enrol(name: str, person: str, custody: str, out: Path) -> None:
+def enrol(name: str, person: str, custody: str | None, out: Path) -> None:
     """Say whose key it is, signed by the key itself, for those who make the policy."""
     if not identifiers.PERSON.fullmatch(person):
         raise UsageError("person-id", f"{person!r} is no id of a person")
+    in_vault = name.startswith(TRANSIT)
+    custody = custody or (Custody.TRANSIT if in_vault else Custody.CLI).value
+    if in_vault and custody != Custody.TRANSIT:
+        raise UsageError("options", "the custody of a key in Vault is transit: its administrator can use it")
     signer = open_own(name)
     enrolment = Enrolment(person, signer.public, Custody(custody))
     write_file(out, documents.encode(enrolment.signed(signer).as_document()) + b"\n")
@@ -113,9 +117,16 @@ def named_public(source: str) -> PublicKey:
     path = Path(source.removeprefix("file:"))
     if source.startswith("file:") or path.is_file():
         return read_public(path)
-    if not sealed.NAME.fullmatch(source.removeprefix("sealed:")):
+    if not source.startswith(TRANSIT) and not sealed.NAME.fullmatch(source.removeprefix("sealed:")):
         raise UsageError("key-uri", f"{source!r} is no name of a key and no file")
-    return sealed.read_sealed(sealed.key_path(keys_folder(), source.removeprefix("sealed:"))).public
+    return _own_public(source.removeprefix("sealed:"))
+
+
+def _own_public(name: str) -> PublicKey:
+    """Return the public key of a sealed key, which takes no passphrase, or of one in Vault."""
+    if name.startswith(TRANSIT):
+        return open_own(name).public
+    return sealed.read_sealed(sealed.key_path(keys_folder(), name)).public
 
 
 def _document(public: PublicKey) -> dict[str, Any]:

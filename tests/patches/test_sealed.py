@@ -205,7 +205,7 @@ def test_missing_key_and_unknown_scheme_are_clear_errors(tmp_path, monkeypatch):
     with pytest.raises(NotFoundError) as caught:
         signers.open_signer("nobody", lambda name: b"")
     assert caught.value.code == "not-found.key"
-    assert refused(signers.open_signer, "transit:m/k", lambda name: b"") == "usage.key-uri"
+    assert refused(signers.open_signer, "hsm:m/k", lambda name: b"") == "usage.key-uri"
 
 
 def test_further_schemes_can_be_registered(key, monkeypatch):
