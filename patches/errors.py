@@ -115,6 +115,7 @@ class UsageError(PatchlineError):
     http_status = 400
     hints: ClassVar[dict[str, str]] = {
         "date": "Write the date as YYYY-MM-DD.",
+        "worker-embedded": "Finish what was cut off with --once; workers stay where the register is on PostgreSQL.",
         "root-name": "Names of roots are lower-case letters, digits and dashes, such as `app`.",
         "root-path": "Choose a folder whose path has no control characters and is UTF-8.",
         "follow": "Name links that lie below a root.",

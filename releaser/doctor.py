@@ -35,6 +35,8 @@ from patchline.releaser.stores import Store
 from patchline.releaser.tables.catalogue import Baseline, Product
 from patchline.releaser.tables.hotfixes import Revision
 from patchline.releaser.trust_files import PolicyFile
+from patchline.releaser.work import queue
+from patchline.releaser.work.wishes import count_open
 
 WARNING_TIMES: Mapping[str, timedelta] = {
     "root": timedelta(days=120),
@@ -106,6 +108,7 @@ def examine(register: Register, now: datetime) -> Health:
         _places,
         _database,
         _audit,
+        _jobs,
         _keys,
         _channel,
         _expiries,
@@ -202,6 +205,23 @@ def _audit(patient: Patient, now: datetime) -> Iterator[Finding]:
         yield Finding(
             "checkpoint", "the audit chain was never told outside", "Let a timer run patchline channel renew daily."
         )
+
+
+def _jobs(patient: Patient, now: datetime) -> Iterator[Finding]:
+    if not patient.schema_is_right:
+        return
+    embedded = patient.register.database.is_sqlite
+    with patient.register.read() as session:
+        waiting = count_open(session)
+        lives, given_up = (0, 0) if embedded else (queue.living(session), queue.failed(session))
+    if waiting and embedded:
+        yield Finding("jobs", f"{counted(waiting, 'job')} cut off before the end", "Run patchline worker --once.")
+    elif waiting and not lives:
+        what = f"{counted(waiting, 'job')} waiting, and no worker lives"
+        yield Finding("no-worker", what, "Let a service run patchline worker.")
+    if given_up:
+        what = f"{counted(given_up, 'job')} given up after many attempts"
+        yield Finding("jobs", what, "The worker's log says why; mend it, then start the worker again.")
 
 
 def _keys(patient: Patient, now: datetime) -> Iterator[Finding]:

@@ -146,7 +146,7 @@ def _publish(register: Register, channel: Channel, by: str, now: datetime, named
     with register.attempt(f"hotfix.{Action.PUBLISH}", named, by, now) as change:
         check_may(Action.PUBLISH, roles_of(change), named)
         revision = find(change.session, named)
-        kept = _checked(change.session, revision, root, now, release)
+        kept = checked(change.session, revision, root, now, release)
         product = change.session.get_one(Hotfix, revision.hotfix).product
     target = HotfixName(product, revision.hotfix, revision.number).target
     uploaded = _upload(register, channel, kept, target)
@@ -154,8 +154,13 @@ def _publish(register: Register, channel: Channel, by: str, now: datetime, named
         _commit(change, named, root, kept, uploaded, release)
 
 
-def _checked(session: Session, revision: Revision, root: Root, now: datetime, release: Release | None) -> ReleaseSet:
-    """Return what is to be published."""
+def checked(session: Session, revision: Revision, root: Root, now: datetime, release: Release | None) -> ReleaseSet:
+    """Return what is to be published.
+
+    Raises:
+        RefusedError: something stands against it, told all at once.
+        StatementError: the release is of another file, or not by a release key.
+    """
     if release is not None and revision.manifest is not None:
         hotfix = session.get_one(Hotfix, revision.hotfix)
         check_line(release_set(session, revision), release, vendor_trust(session, hotfix.product, root))
@@ -187,7 +192,7 @@ def _commit(
 ) -> None:
     """Make a revision published, provided that it is still what was uploaded and nothing has come up."""
     revision = locked(change, named)
-    if _checked(change.session, revision, root, change.now, release) != kept:
+    if checked(change.session, revision, root, change.now, release) != kept:
         raise StateError("edited", f"{named} was approved by others meanwhile")
     revision.release_line, revision.release_signature = kept.release_line, kept.release_signature
     revision.zip_sha256, revision.zip_size = uploaded.sha256, uploaded.size

@@ -5,13 +5,14 @@ from typing import Any
 
 import click
 
-from patchline.patches.errors import NotFoundError
+from patchline.patches.errors import NotFoundError, UsageError
 from patchline.patches.manifest import KINDS, SEVERITIES
 from patchline.patches.root import Root
 from patchline.patches.statements import time_text
 from patchline.patches.terminal import example, json_option, report
 from patchline.releaser import bundles, close_up
 from patchline.releaser.commands.options import clock, home_option, register_options, the_person, the_register
+from patchline.releaser.commands.queueing import left_to_worker, queue_option
 from patchline.releaser.fitting import Shelf, Trial, on_site_with, on_sites
 from patchline.releaser.fleet import simulations
 from patchline.releaser.hotfixes import find, label
@@ -19,6 +20,7 @@ from patchline.releaser.overview import MOST, Filter, Page, Row, listed
 from patchline.releaser.policies import newest_root
 from patchline.releaser.register import Register
 from patchline.releaser.states import State
+from patchline.releaser.work import asking
 
 FILE = click.Path(path_type=Path)
 
@@ -101,21 +103,36 @@ def _text(page: Page) -> str:
 @click.option(
     "--with", "others", multiple=True, metavar="ID", help="On a site that has this one; several, in their order."
 )
+@queue_option
 @register_options
 @json_option
-def simulate(identifier: str, others: tuple[str, ...]) -> None:
+def simulate(identifier: str, others: tuple[str, ...], *, queue: bool) -> None:
     """Try a built hotfix on virtual sites: with what is published, and on every known level; nothing runs.
 
     What became of it on the levels of all sites is kept with the revision. With --with, one site on paper is tried,
     and nothing is kept.
     """
+    if queue and others:
+        raise UsageError("options", "a site on paper is tried at once; give --with or --queue")
     with the_register() as register:
-        with register.read() as session:
-            revision = find(session, identifier)
-            manifest = bundles.release_set(session, revision).manifest
-            shelf = Shelf(session, revision, manifest, clock())
-            trials = [on_site_with(shelf, others)] if others else on_sites(shelf)
-        made = None if others else simulations.run(register, label(revision), the_person(), clock())
+        if queue:
+            _leave(register, identifier)
+        else:
+            _simulate(register, identifier, others)
+
+
+def _leave(register: Register, identifier: str) -> None:
+    with register.attempt("hotfix.simulate", identifier, the_person(), clock()) as change:
+        wish, named = asking.simulation(change, identifier)
+    report({"revision": named, "job": wish}, f"{named}: {left_to_worker(register, wish)}")
+
+
+def _simulate(register: Register, identifier: str, others: tuple[str, ...]) -> None:
+    with register.read() as session:
+        revision = find(session, identifier)
+        shelf = Shelf(session, revision, bundles.release_set(session, revision).manifest, clock())
+        trials = [on_site_with(shelf, others)] if others else on_sites(shelf)
+    made = None if others else simulations.run(register, label(revision), the_person(), clock())
     document = {
         "hotfix": revision.hotfix,
         "revision": revision.number,

@@ -14,11 +14,13 @@ from patchline.releaser.channel_home import open_channel
 from patchline.releaser.commands.hotfix_make import report_revision
 from patchline.releaser.commands.hotfix_review import report_taken
 from patchline.releaser.commands.options import clock, register_options, the_person, the_register
+from patchline.releaser.commands.queueing import left_to_worker, queue_option
 from patchline.releaser.hotfixes import find, label
 from patchline.releaser.policies import newest_root
 from patchline.releaser.publishing import Release, follow, publish, put_again
 from patchline.releaser.recalling import read_recall_file, statement_words
 from patchline.releaser.tables.hotfixes import Hotfix
+from patchline.releaser.work import asking
 
 FILE = click.Path(path_type=Path)
 _LINE = 1024
@@ -29,18 +31,26 @@ _LINE = 1024
 )
 @click.argument("identifier", metavar="ID")
 @click.option("--release", type=FILE, help="What `bundle release` wrote; its .sig lies beside it.")
+@queue_option
 @register_options
 @passphrase_option
 @json_option
-def publish_command(identifier: str, release: Path | None) -> None:
+def publish_command(identifier: str, release: Path | None, *, queue: bool) -> None:
     """Put an approved hotfix into the channel, or finish what was cut off."""
     given = read_release(release) if release else None
     with the_register() as register:
-        channel = open_channel(register, passphrase_for)
-        named = publish(register, channel, the_person(), clock(), identifier, given)
+        if queue:
+            root = newest_root(register)
+            with register.attempt("hotfix.publish", identifier, the_person(), clock()) as change:
+                wish, named = asking.publication(change, identifier, root, given)
+            told = left_to_worker(register, wish)
+        else:
+            channel = open_channel(register, passphrase_for)
+            named = publish(register, channel, the_person(), clock(), identifier, given)
+            wish, told = None, "is published"
         with register.read() as session:
             revision = find(session, named)
-    report_revision(revision, "is published", zip=revision.zip_sha256, size=revision.zip_size)
+    report_revision(revision, told, zip=revision.zip_sha256, size=revision.zip_size, job=wish)
 
 
 def read_release(path: Path) -> Release:

@@ -15,6 +15,7 @@ _COMMANDS = {
     "person": Lazy("patchline.releaser.commands.person", "person", "Say who acts in the register, and as what."),
     "backup": Lazy("patchline.releaser.commands.backup", "backup", "Save everything as it is, while it runs."),
     "restore": Lazy("patchline.releaser.commands.backup", "restore", "Make a home again from a backup."),
+    "worker": Lazy("patchline.releaser.commands.worker", "worker", "Do the jobs that wait."),
     "audit": Lazy("patchline.releaser.commands.audit", "audit", "Check and write out what happened."),
     "database": Lazy("patchline.releaser.commands.database", "database", "Look after the register's database."),
     "key": Lazy("patchline.releaser.commands.key", "key", "Make and show signing keys."),

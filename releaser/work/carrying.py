@@ -1,0 +1,41 @@
+"""Carrying a wish out: its job is run, and how that ended is written down."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from patchline.patches.errors import (
+    LockedError,
+    PatchlineError,
+    SealedKeyError,
+    SettingsError,
+    SourceError,
+    StoreError,
+    UsageError,
+)
+from patchline.releaser.tables.work import Wish, WishEnd
+from patchline.releaser.work.jobs import JOBS, Asked, Workshop
+from patchline.releaser.work.wishes import DONE, REFUSED, End, close
+
+_PASSING = (LockedError, SealedKeyError, SettingsError, SourceError, StoreError, UsageError)
+"""Troubles of the place where a job runs: it is tried again. Whatever else refuses a wish ends it."""
+
+
+def carry_out(workshop: Workshop, number: int, clock: Callable[[], datetime]) -> End:
+    """Carry a wish out, unless it ended already.
+
+    Raises:
+        PatchlineError: what is needed here is not there now; the wish stays open.
+    """
+    with workshop.register.read() as session:
+        wish, ended = session.get_one(Wish, number), session.get(WishEnd, number)
+        asked, job = Asked(wish.arguments, wish.asked_by, wish.asked), wish.job
+    if ended is not None:
+        return End(ended.outcome, ended.told)
+    try:
+        end = End(DONE, JOBS[job](workshop, asked, clock()))
+    except _PASSING:
+        raise
+    except PatchlineError as error:
+        end = End(REFUSED, error.message, error)
+    close(workshop.register, number, job, end, asked.by, clock())
+    return end

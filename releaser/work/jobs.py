@@ -1,0 +1,70 @@
+"""The one table of jobs: what does what can be left to a worker.
+
+Each job looks first whether what it is to do was done: it may have been killed at any moment and runs again then.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from patchline.patches.signers import Passphrase
+from patchline.releaser import publishing
+from patchline.releaser.channel_home import open_channel
+from patchline.releaser.fleet import simulations
+from patchline.releaser.fleet.simulations import Holds
+from patchline.releaser.hotfixes import find
+from patchline.releaser.publishing import Release
+from patchline.releaser.register import Register
+from patchline.releaser.work.kinds import FOLLOW, PUBLISH, SIMULATE
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What jobs work with: the register, and where its keys' passphrases come from."""
+
+    register: Register
+    passphrase: Passphrase
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A wish as its job is told it."""
+
+    arguments: Mapping[str, Any]
+    by: str
+    at: datetime
+
+
+Job = Callable[[Workshop, Asked, datetime], str]
+"""Does it, and says in words what was done."""
+
+
+def _simulate(workshop: Workshop, asked: Asked, now: datetime) -> str:
+    """Try a revision on all known levels, unless that was done since it was asked for and still holds."""
+    named = asked.arguments["revision"]
+    with workshop.register.read() as session:
+        found = simulations.standing(session, find(session, named))
+    done = found.last is not None and found.last.made >= asked.at
+    if not done or found.holds is Holds.STALE:
+        simulations.run(workshop.register, named, asked.by, now)
+    return "was simulated"
+
+
+def _publish(workshop: Workshop, asked: Asked, now: datetime) -> str:
+    """Publish a revision; one that is published already is only put into the channel."""
+    channel = open_channel(workshop.register, workshop.passphrase)
+    parts = [bytes.fromhex(part) for part in asked.arguments["release"]]
+    release = Release(*parts) if parts else None
+    publishing.publish(workshop.register, channel, asked.by, now, asked.arguments["revision"], release)
+    return "is published"
+
+
+def _follow(workshop: Workshop, asked: Asked, now: datetime) -> str:
+    """Bring what the channel says of a product to what the register says."""
+    channel, product = open_channel(workshop.register, workshop.passphrase), asked.arguments["product"]
+    publishing.follow(workshop.register, channel, product, now)
+    return f"the channel follows the register for {product}"
+
+
+JOBS: Mapping[str, Job] = {SIMULATE.name: _simulate, PUBLISH.name: _publish, FOLLOW.name: _follow}

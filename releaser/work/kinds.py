@@ -1,0 +1,23 @@
+"""What can be left to a worker, by name. What does it stands in `releaser.work.jobs`; who asks needs the name alone."""
+
+from dataclasses import dataclass
+
+_CHANNEL = "channel"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of job.
+
+    Attributes:
+        lock: names what no two jobs may work on at once; None where they may.
+    """
+
+    name: str
+    lock: str | None = None
+
+
+SIMULATE = Kind("simulate")
+PUBLISH = Kind("publish", _CHANNEL)
+FOLLOW = Kind("follow", _CHANNEL)
+KINDS = {kind.name: kind for kind in (SIMULATE, PUBLISH, FOLLOW)}
