@@ -149,6 +149,7 @@ class UsageError(PatchlineError):
         "rollout-reason": "Say in one line why.",
         "hotfix-field": "Correct the option that is named; see --help.",
         "enrolment-code": "Type it as the vendor wrote it: seven groups of four letters or digits.",
+        "import-file": "Save it as CSV in UTF-8; docs/commands.md and patchline customer import --help name the columns.",
         "customer-field": "Write it as the message says; ids look like acme and acme-main.",
         "hotfix-csv": "A header names the columns id, product, baseline, title, and perhaps fixes, cve, severity, shipped.",
     }

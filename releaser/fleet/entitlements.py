@@ -166,10 +166,23 @@ def _overlap(one: Entitlement, wanted: NewEntitlement, now: datetime) -> bool:
 
 def grant(change: Change, wanted: NewEntitlement) -> Entitlement:
     """Add an entitlement that was checked."""
+    row = make(change, wanted)
+    change.session.add(row)
+    change.session.flush()
+    record(change, row)
+    return row
+
+
+def make(change: Change, wanted: NewEntitlement) -> Entitlement:
+    """Return the row of an entitlement.
+
+    Raises:
+        UsageError: it ends before it begins.
+    """
     since = wanted.since or change.now
     if wanted.until is not None and wanted.until <= since:
         raise UsageError("customer-field", "the entitlement ends before it begins")
-    row = Entitlement(
+    return Entitlement(
         customer=wanted.customer,
         product=wanted.product,
         line=wanted.line,
@@ -178,11 +191,12 @@ def grant(change: Change, wanted: NewEntitlement) -> Entitlement:
         added=change.now,
         added_by=change.by,
     )
-    change.session.add(row)
-    change.session.flush()
+
+
+def record(change: Change, row: Entitlement) -> None:
+    """Write the event of an entitlement that was added."""
     facts = {"product": row.product, "line": row.line, "until": time_text(row.until) if row.until else None}
-    change.record("entitlement.add", wanted.customer, {"number": row.id, **facts})
-    return row
+    change.record("entitlement.add", row.customer, {"number": row.id, **facts})
 
 
 def end(change: Change, number: int) -> Entitlement:
