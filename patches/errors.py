@@ -30,6 +30,7 @@
     │   ├─ TrustError          root, policy, trust file
     │   ├─ ChannelError        the channel's metadata
     │   ├─ AuditError          the register's audit chain
+    │   ├─ ReportError         a site's report
     │   └─ RecallListError     the recall list
     ├─ RelationError      22   does not fit what is applied already
     ├─ InstallationError  23   the folder on disk
@@ -114,6 +115,7 @@ class UsageError(PatchlineError):
     exit_code = 2
     http_status = 400
     hints: ClassVar[dict[str, str]] = {
+        "told": "Say it as patchline-site inventory shows it: patchline site tell --help.",
         "date": "Write the date as YYYY-MM-DD.",
         "worker-embedded": "Finish what was cut off with --once; workers stay where the register is on PostgreSQL.",
         "root-name": "Names of roots are lower-case letters, digits and dashes, such as `app`.",
@@ -352,6 +354,7 @@ class StateError(PatchlineError):
     exit_code = 13
     http_status = 409
     hints: ClassVar[dict[str, str]] = {
+        "site-copy": "Add a site for the copy first, of the same customer and product: patchline site add.",
         "changed-meanwhile": "Run the command again; nothing was changed.",
         "disk-full": "Free some space and run the command again.",
         "source-changed": "Run the command again when nobody writes to the file.",
@@ -778,6 +781,7 @@ class SignatureError(VerificationError):
     }
 
 
+_REPORT = "The client of the site wrote it otherwise, or somebody changed it: ask for it again, as a file."
 _SIGNER = "Ask whoever signed it; patchline never writes this."
 _OTHER = "These files do not belong together; fetch all files of one hotfix again."
 _BUILDER_KEY = "Fetch the provenance anew; it must be signed by a builder whom the policy knows."
@@ -922,6 +926,31 @@ class AuditError(VerificationError):
         "changed": "Somebody changed events; keep the database as it is and compare with a backup.",
         "other-chain": "This is not the chain that was told outside; compare with a backup.",
         "cut-off": "Events are missing at the end, as after a restore; compare with a backup.",
+    }
+
+
+class ReportError(VerificationError):
+    """The report of a site."""
+
+    family = "report"
+    hints: ClassVar[dict[str, str]] = {
+        "too-large": "Give the file that patchline-site report --out wrote, alone.",
+        "text": "Give the file that patchline-site report --out wrote, or the text of the mail with it.",
+        "truncated": "Ask for it again, as a file: patchline-site report --out report.json.",
+        "several": "Import them with patchline report import, which takes several at once.",
+        "other-document": "Give the file that patchline-site report --out wrote.",
+        "fields": _REPORT,
+        "missing": _REPORT,
+        "type": _REPORT,
+        "value": _REPORT,
+        "altered": "Somebody changed it on its way, or it was damaged: ask for it again, as a file. It was not taken.",
+        "unknown-key": "Enrol the site: patchline site enrol SITE. Until then its reports are carried by hand.",
+        "unsigned": "Enrol the site: patchline site enrol SITE. Until then its reports are carried by hand.",
+        "other-site": "Name the site that it is of, or leave --site out.",
+        "told": "Ask for the level again, letter by letter: patchline-site inventory shows label and code.",
+        "not-contested": "Nothing to decide: patchline site show SITE tells what is known.",
+        "same-epoch": "Enrol the copy for a site of its own there: patchline site enrol NEW, patchline-site enrol CODE; then "
+        "patchline site accept-restore SITE.",
     }
 
 
