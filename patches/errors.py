@@ -949,7 +949,7 @@ class ReportError(VerificationError):
         "other-site": "Name the site that it is of, or leave --site out.",
         "told": "Ask for the level again, letter by letter: patchline-site inventory shows label and code.",
         "not-contested": "Nothing to decide: patchline site show SITE tells what is known.",
-        "same-epoch": "Enrol the copy for a site of its own there: patchline site enrol NEW, patchline-site enrol CODE; then "
+        "same-epoch": "On the copy, remove its state, run patchline-site init anew and enrol it for NEW; then "
         "patchline site accept-restore SITE.",
     }
 

@@ -30,6 +30,7 @@ from patchline.patches.release_zip import (
 from patchline.patches.verify import read_approvals, verify_provenance
 from patchline.releaser import approvals, bundles, intake, recalls, table_copy
 from patchline.releaser.bundle_files import BundleFile
+from patchline.releaser.fleet.folding import learned
 from patchline.releaser.policies import vendor_trust
 from patchline.releaser.published import ListedTarget, Published
 from patchline.releaser.published_zips import open_published, zip_of_recalled
@@ -258,6 +259,7 @@ class _Adoption:
         for envelope in read_sidecar(release.sidecar(APPROVALS), "the approvals"):
             self._approval(row, manifest, envelope, policy)
         intake.index(self.session, row, manifest)
+        learned(self.session, row.id, manifest.digest)
         self._scope(row)
         trust = vendor_trust(self.session, policy.product, self.published.roots[-1])
         row.emergency_hours = approvals.count(self.session, row, trust, self.change.now).emergency

@@ -1,6 +1,7 @@
 """What the register keeps although it follows from facts, computed anew and compared: `patchline database rebuild`.
 
-Caches: a revision's state (from its steps), the fixes, CVE and paths by which it is found (from its manifest).
+Caches: a revision's state (from its steps), the fixes, CVE and paths by which it is found (from its manifest); what a
+site has, whose a report is and whether it counts (from all reports).
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,7 @@ from sqlalchemy import Table, select, update
 from sqlalchemy.orm import Session
 
 from patchline.patches.manifest import Manifest
+from patchline.releaser.fleet.comparing import SITE, mend_sites, site_differences
 from patchline.releaser.hotfixes import find
 from patchline.releaser.intake import index
 from patchline.releaser.persons import require_role
@@ -28,8 +30,8 @@ class Difference:
     """A cache that is not what follows from the facts.
 
     Attributes:
-        about: of which revision.
-        what: `state`, `fixes`, `cve` or `paths`.
+        about: of which revision, site or report.
+        what: `state`, `fixes`, `cve` or `paths`; of a site what `releaser.fleet.comparing` names.
         cached: what stands there.
         computed: what should.
     """
@@ -52,6 +54,8 @@ def differences(session: Session) -> Iterator[Difference]:
                 yield Difference(label, "state", revision.state, computed)
             if revision.manifest is not None:
                 yield from _of_manifest(label, Manifest.parse(revision.manifest), cached.get(revision.id, _Cached()))
+    for about, what, there, wanted in site_differences(session):
+        yield Difference(about, what, there, wanted)
 
 
 def rebuild(change: Change) -> list[Difference]:
@@ -65,8 +69,9 @@ def rebuild(change: Change) -> list[Difference]:
     if not found:
         return []
     guarded = [cast(Table, table.__table__) for table in (Revision, RevisionFix, RevisionCve, RevisionFile)]
+    mend_sites(change.session)
     with unguarded(change.session.connection(), guarded):
-        for label, whats in _by_revision(found).items():
+        for label, whats in _by_revision(one for one in found if not one.about.startswith(SITE)).items():
             revision = find(change.session, label)
             if "state" in whats:
                 state = whats["state"].computed

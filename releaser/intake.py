@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 from patchline.patches.errors import BuildError, RefusedError
 from patchline.patches.manifest import Manifest
 from patchline.releaser.bundle_files import BundleFile
+from patchline.releaser.fleet.folding import learned
 from patchline.releaser.hotfixes import label, locked, move
 from patchline.releaser.register import Change
 from patchline.releaser.states import Action, State
@@ -39,6 +40,7 @@ def take(change: Change, identifier: str, bundle: BundleFile, size: int, provena
     # What people read of it in lists is what will be signed.
     hotfix.kind, hotfix.severity, hotfix.title = manifest.kind, manifest.severity, manifest.title
     index(change.session, revision, manifest)
+    learned(change.session, revision.id, manifest.digest)
     facts = {"manifest": manifest.digest, "container": bundle.container}
     move(change, revision, Action.BUILD, State.BUILT, facts=facts)
     return revision

@@ -17,6 +17,7 @@ from patchline.patches.limits import LIMITS
 from patchline.patches.site_enrolments import ENROLMENT_TYPE, SiteEnrolment, code_digest, new_code
 from patchline.patches.statements import time_text
 from patchline.releaser.fleet.customers import KEEPERS
+from patchline.releaser.fleet.folding import fold
 from patchline.releaser.fleet.sites import the_site
 from patchline.releaser.persons import require_role
 from patchline.releaser.register import Change
@@ -112,6 +113,7 @@ def take(change: Change, data: bytes, name: str | None = None) -> Key:
     code.used, site.identity = change.now, enrolment.site
     key = known or _enrol(change, site, enrolment.public)
     session.flush()
+    fold(session, site.id)
     change.record("site.enrol", site.name, {"keyid": key.keyid})
     return _key(site, key)
 
@@ -185,6 +187,7 @@ def confirm(change: Change, name: str, heard: str) -> Key:
     for other in rows:
         other.ended = other.ended if other is row else change.now
     change.session.flush()
+    fold(change.session, site.id)
     change.record("site.confirm", site.name, {"keyid": row.keyid, "ended": ended})
     return _key(site, row)
 

@@ -6,7 +6,6 @@ that are judged anew; it writes what is different and nothing else.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import Row, Table, bindparam, delete, insert, or_, select, tuple_, update
@@ -16,14 +15,14 @@ from patchline.patches.documents import decode
 from patchline.patches.envelopes import Envelope
 from patchline.patches.errors import SignatureError
 from patchline.patches.keys import PublicKey
+from patchline.releaser.fleet.keyring import Keys
 from patchline.releaser.fleet.reading import MOST_BYTES, InForce, read_statement
 from patchline.releaser.fleet.told import TOLD, read_told
-from patchline.releaser.fleet.verdicts import SLACK, Heard, Line, Standing, Verdict
-from patchline.releaser.tables.customers import Site, SiteKey
-from patchline.releaser.tables.fleet import Applied, EvidenceGrade, Lineage, Report, SiteState, UnknownHotfix
+from patchline.releaser.fleet.verdicts import Heard, Standing, Verdict
+from patchline.releaser.tables.customers import Site
+from patchline.releaser.tables.fleet import Applied, EvidenceGrade, Report, SiteState, UnknownHotfix
 from patchline.releaser.tables.hotfixes import Revision
 
-HAND, ONLINE = "hand", "online"
 _LABEL = 400
 _STATE = cast(Table, SiteState.__table__)
 _BATCH = 400
@@ -66,79 +65,6 @@ def level_of(via: str, document: bytes) -> Level:
     return Level(said.baseline, said.label, said.digest, said.hotfixes, said.unfinished, len(said.drift))
 
 
-# Whose it is, and whether it counts by itself
-
-
-@dataclass(frozen=True)
-class Keys:
-    """What is known of the keys and of clones of some sites.
-
-    Attributes:
-        keys: by their ids.
-        lines: of restored sites.
-        split: by identity and epoch, the site of which they are.
-    """
-
-    keys: Mapping[str, SiteKey]
-    lines: Mapping[int, Line]
-    split: Mapping[tuple[str, str], int]
-
-    @classmethod
-    def load(cls, session: Session, keyids: Iterable[str], identities: Iterable[str], sites: Iterable[int]) -> "Keys":
-        """Read what is known of these."""
-        keys = select(SiteKey).where(or_(SiteKey.keyid.in_(list(keyids)), SiteKey.site.in_(list(sites))))
-        decided = select(Lineage).where(or_(Lineage.identity.in_(list(identities)), Lineage.site.in_(list(sites))))
-        lines: dict[int, Line] = {}
-        split: dict[tuple[str, str], int] = {}
-        for one in session.scalars(decided.order_by(Lineage.id)):
-            if one.kind == "split":
-                split[one.identity, one.epoch] = one.site
-            else:
-                lines[one.site] = Line(one.epoch, one.since, one.counter, one.decided)
-        return cls({key.keyid: key for key in session.scalars(keys)}, lines, split)
-
-    def site_of(self, identity: str, epoch: str, keyid: str | None) -> int | None:
-        """Return the site that a person or a key says; None where only its identity can."""
-        if (split := self.split.get((identity, epoch))) is not None:
-            return split
-        return self.keys[keyid].site if keyid is not None and keyid in self.keys else None
-
-    def has_key(self, site: int, at: datetime) -> bool:
-        """Tell whether a site had a key that counts at a time."""
-        return any(
-            key.site == site and key.enrolled <= at and (key.ended is None or key.ended > at)
-            for key in self.keys.values()
-        )
-
-    def evidence(self, via: str, keyid: str | None) -> EvidenceGrade:
-        """Return how good a report is; a key that nobody confirmed is as good as a carrier."""
-        if keyid is None:
-            return EvidenceGrade.TOLD
-        confirmed = self.keys[keyid].confirmed is not None
-        return EvidenceGrade.SIGNED_ONLINE if confirmed and via == ONLINE else EvidenceGrade.SIGNED_BY_HAND
-
-    def against(
-        self, site: Site, product: str, signed: bool, keyid: str | None, times: tuple[datetime, datetime]
-    ) -> Verdict | None:
-        """Return why a report does not count, whatever else was heard; None when it may.
-
-        Args:
-            site: whose it is.
-            product: that it names.
-            signed: it bears a signature, of whomever.
-            keyid: of the site's key that signed it.
-            times: when it was made, and when it was received.
-        """
-        made, received = times
-        if product != site.product:
-            return Verdict.OTHER_PRODUCT
-        if keyid is None and self.has_key(site.id, received):
-            return Verdict.UNKNOWN_KEY if signed else Verdict.UNSIGNED
-        if keyid is not None and (ended := self.keys[keyid].ended) is not None and ended <= received:
-            return Verdict.ENDED_KEY
-        return Verdict.FROM_THE_FUTURE if made > received + SLACK else None
-
-
 # Judging anew
 
 
@@ -153,27 +79,33 @@ def fold(session: Session, site: int) -> None:
 
 def fold_all(session: Session, sites: Iterable[int]) -> None:
     """Do what `fold` does for several sites."""
-    for found, judged in _judged(session, list(sites)):
-        for row, judgement in judged.rows:
-            if judgement != (row.site, row.verdict, row.evidence, row.keyid):
-                names = ("site", "verdict", "evidence", "keyid")
-                session.execute(
-                    update(Report).where(Report.id == row.id).values(dict(zip(names, judgement, strict=True)))
-                )
+    for found, judged in judge_anew(session, list(sites)):
+        for row, judgement in judged.different:
+            wanted = dict(zip(JUDGED, judgement, strict=True))
+            session.execute(update(Report).where(Report.id == row.id).values(wanted))
         write(session, {found.id: judged.outcome})
 
 
 Judgement = tuple[int, str, str, str | None]
 """Whose a report is, its verdict, its evidence, and the key that signed it."""
+JUDGED = ("site", "verdict", "evidence", "keyid")
 
 
 @dataclass(frozen=True)
-class _Judged:
+class Judged:
+    """The reports of a site with what they are judged to be, and what follows."""
+
     rows: list[tuple[Row[Any], Judgement]]
     outcome: Outcome
 
+    @property
+    def different(self) -> list[tuple[Row[Any], Judgement]]:
+        """Those that are stored otherwise."""
+        return [(row, one) for row, one in self.rows if one != tuple(getattr(row, name) for name in JUDGED)]
 
-def _judged(session: Session, ids: list[int]) -> Iterator[tuple[Site, _Judged]]:
+
+def judge_anew(session: Session, ids: list[int]) -> Iterator[tuple[Site, Judged]]:
+    """Yield sites with their reports judged anew; nothing is written."""
     for start in range(0, len(ids), _BATCH):
         sites = session.scalars(select(Site).where(Site.id.in_(ids[start : start + _BATCH])).order_by(Site.id)).all()
         if not sites:
@@ -216,7 +148,7 @@ def _rows(session: Session, sites: Iterable[Site], keys: Keys) -> dict[int, list
     return found
 
 
-def _judge_site(session: Session, site: Site, rows: list[Row[Any]], keys: Keys) -> _Judged:
+def _judge_site(session: Session, site: Site, rows: list[Row[Any]], keys: Keys) -> Judged:
     standing = Standing(line=keys.lines.get(site.id))
     judged: list[tuple[Row[Any], Judgement]] = []
     evidence = {}
@@ -234,7 +166,7 @@ def _judge_site(session: Session, site: Site, rows: list[Row[Any]], keys: Keys) 
         via, document = session.execute(select(Report.via, Report.document).where(Report.id == report)).one()
         level = level_of(via, document)
     grade = EvidenceGrade.NEVER if report is None else evidence[report]
-    return _Judged(judged, Outcome(standing, grade, level or Level(None, None, None)))
+    return Judged(judged, Outcome(standing, grade, level or Level(None, None, None)))
 
 
 def _judge_row(

@@ -6,8 +6,9 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from patchline.patches.errors import NotFoundError, ReportError, StateError
+from patchline.patches.errors import ReportError, StateError
 from patchline.releaser.fleet.folding import fold_all
+from patchline.releaser.fleet.sites import the_site
 from patchline.releaser.fleet.verdicts import GENUINE, Verdict
 from patchline.releaser.persons import require_role
 from patchline.releaser.register import Change
@@ -54,7 +55,7 @@ def split(change: Change, name: str, new: str) -> Decided:
         RefusedError: who acts may not.
     """
     site, reports = _contested(change, name)
-    copy = _site(change.session, new)
+    copy = the_site(change.session, new)
     if (copy.customer, copy.product) != (site.customer, site.product) or copy.id == site.id:
         raise StateError("site-copy", f"{new} is not another site of the same customer and product")
     if copy.identity is not None or _state(change.session, copy.id).heard is not None:
@@ -75,20 +76,13 @@ def split(change: Change, name: str, new: str) -> Decided:
 def _contested(change: Change, name: str) -> tuple[Site, list[Row[Any]]]:
     """Return a contested site and what its client reported, in the order in which it came."""
     require_role(change.session, change.by, Role.RELEASE_MANAGER)
-    site = _site(change.session, name)
+    site = the_site(change.session, name)
     if not _state(change.session, site.id).contested:
         raise ReportError("not-contested", f"nothing else reports as {name}")
     query = select(Report.id, Report.epoch, Report.counter, Report.made, Report.verdict, Report.identity)
     counted = Report.verdict.in_((*GENUINE, Verdict.CONTESTED))
     query = query.where(Report.site == site.id, Report.epoch.is_not(None), counted)
     return site, list(change.session.execute(query.order_by(Report.id)))
-
-
-def _site(session: Session, name: str) -> Site:
-    site = session.scalar(select(Site).where(Site.name == name))
-    if site is None:
-        raise NotFoundError("site", f"the register knows no site {name!r}")
-    return site
 
 
 def _state(session: Session, site: int) -> SiteState:

@@ -20,6 +20,7 @@ from patchline.patches.site.ledger import Layer
 from patchline.releaser.fleet.folding import fold
 from patchline.releaser.fleet.folding import level_of as said
 from patchline.releaser.fleet.reading import InForce
+from patchline.releaser.fleet.sites import the_site
 from patchline.releaser.fleet.told import TOLD, Told
 from patchline.releaser.fleet.verdicts import SLACK, Verdict
 from patchline.releaser.persons import require_role
@@ -62,9 +63,7 @@ def tell(change: Change, name: str, wanted: Wanted) -> tuple[Told, Verdict]:
         UsageError: it is no level, or of a day to come.
     """
     require_role(change.session, change.by, Role.SUPPORT, Role.RELEASE_MANAGER)
-    site = change.session.scalar(select(Site).where(Site.name == name))
-    if site is None:
-        raise NotFoundError("site", f"the register knows no site {name!r}")
+    site = the_site(change.session, name)
     told = _resolve(change.session, site, wanted)
     if wanted.at > change.now + SLACK:
         raise UsageError("told", f"{wanted.at:%Y-%m-%d %H:%M} is still to come")
