@@ -25,8 +25,8 @@ from patchline.patches.site.sources import missing
 from patchline.patches.site.tree import Look, Target, Tree
 from patchline.patches.site.view import View
 from patchline.patches.trust import Trust, trust_document
+from patchline.releaser.fleet.reading import Statement
 from patchline.releaser.published import ListedTarget, Published
-from patchline.releaser.site_report import SiteReport
 from patchline.releaser.stores import Store
 
 _STATUS_BYTES = LIMITS.manifest
@@ -43,7 +43,7 @@ class Wish:
         customer: what is approved for this one alone goes in too.
     """
 
-    report: SiteReport | None = None
+    report: Statement | None = None
     products: frozenset[str] = frozenset()
     customer: str | None = None
 

@@ -11,6 +11,7 @@ from patchline.patches import documents
 from patchline.patches.envelopes import sign
 from patchline.patches.identifiers import level_code
 from patchline.patches.keys import Kind
+from patchline.patches.manifest import CLIENT
 from patchline.patches.signers import LocalSigner
 from patchline.patches.site.inventory import level_of
 from patchline.patches.site.ledger import Layer
@@ -138,7 +139,7 @@ class Fleet:
             "epoch": hashlib.sha256(f"epoch {name}".encode()).hexdigest()[:32],
             "counter": self.counters[name],
             "time": self.now.isoformat(timespec="seconds"),
-            "client": 1,
+            "client": CLIENT,
             "baseline": baseline,
             "level": {"label": level.label, "digest": level.digest, "code": level_code(level.digest)},
             "hotfixes": [_reported(one) for one in layers],

@@ -6,15 +6,16 @@ from typing import Any
 import click
 
 from patchline.patches.errors import UsageError
+from patchline.patches.files import read_file
 from patchline.patches.passphrases import passphrase_for, passphrase_option
 from patchline.patches.statements import time_text
 from patchline.patches.terminal import example, json_option, note, report
 from patchline.patches.wording import counted, readable_size
 from patchline.releaser.commands.options import clock, home_option, the_register
+from patchline.releaser.fleet.reading import MOST_BYTES, Carried, read_report
 from patchline.releaser.kit_choice import Wish
 from patchline.releaser.kits import Kit, make_kit
 from patchline.releaser.server_keys import KIT, open_server_key
-from patchline.releaser.site_report import SiteReport, read_report
 from patchline.releaser.stores import Store
 
 _FILE = click.Path(path_type=Path)
@@ -43,8 +44,8 @@ def make(
         raise UsageError("options", "give --report FILE or --full")
     if products and not full:
         raise UsageError("options", "--product goes with --full; a report names the product")
-    site = None if report_file is None else read_report(report_file)
-    wish = Wish(site, frozenset(products), customer)
+    site = None if report_file is None else read_report(read_file(report_file, limit=MOST_BYTES))
+    wish = Wish(site.statement if site else None, frozenset(products), customer)
     with the_register() as register:
         store = Store.at(register.channel)
         key = open_server_key(register.home, KIT, passphrase_for)
@@ -54,10 +55,10 @@ def make(
     report(_document(made, site), "\n".join(_lines(made, site)))
 
 
-def _document(made: Kit, site: SiteReport | None) -> dict[str, Any]:
+def _document(made: Kit, site: Carried | None) -> dict[str, Any]:
     return {
         "kit": str(made.out),
-        "site": site and site.site,
+        "site": site and site.statement.site,
         "products": list(made.choice.products),
         "releases": [offer.label for offer in made.choice.releases],
         "left_out": [{"release": offer.label, "why": offer.why} for offer in made.choice.left_out],
@@ -66,11 +67,12 @@ def _document(made: Kit, site: SiteReport | None) -> dict[str, Any]:
     }
 
 
-def _lines(made: Kit, site: SiteReport | None) -> list[str]:
+def _lines(made: Kit, site: Carried | None) -> list[str]:
     lines = [f"{made.out}: {counted(len(made.choice.releases), 'release')}, {readable_size(made.size)}"]
     if site is not None:
-        signed = "signed by a key that is not registered here" if site.signed else "not signed"
-        lines.append(f"for site {site.site} as it reported on {site.time} ({signed}; carried by hand)")
+        signed = "its signature was not looked at" if site.envelope.signatures else "not signed"
+        said = site.statement
+        lines.append(f"for site {said.site} as it reported on {time_text(said.made)} ({signed}; carried by hand)")
     lines += [f"  {offer.label}" for offer in made.choice.releases]
     lines.append(f"good until {time_text(made.expires)}")
     return lines

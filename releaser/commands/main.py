@@ -42,6 +42,7 @@ _COMMANDS = {
         "patchline.releaser.commands.entitlement", "entitlement", "Say which hotfixes a customer may have."
     ),
     "event": Lazy("patchline.releaser.commands.event", "event", "Tell what happened at a site beside hotfixes."),
+    "report": Lazy("patchline.releaser.commands.report", "report_group", "Take in what sites say of themselves."),
     "who": Lazy(
         "patchline.releaser.commands.who", "who", "Ask which sites have, lack or fetched a fix, or are exposed."
     ),

@@ -85,7 +85,7 @@ class Statement:
     epoch: str
     counter: int
     made: datetime
-    client: int
+    client: str
     baseline: str
     label: str
     digest: str
@@ -226,7 +226,7 @@ def read_statement(payload: bytes) -> Statement:
         epoch=fields.text("epoch", pattern=_NAME),
         counter=fields.integer("counter", 1, 2**53 - 1),
         made=_moment(fields, "time"),
-        client=fields.integer("client", 1, 2**53 - 1),
+        client=fields.text("client", limit=64),
         baseline=fields.text("baseline", pattern=identifiers.VERSION),
         label=level.text("label", limit=MIB),
         digest=level.sha256("digest"),

@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from patchline.patches.errors import ReportError, SignatureError
+from patchline.patches.errors import PatchlineError, ReportError, SignatureError
 from patchline.patches.keys import PublicKey
 from patchline.releaser.fleet.folding import fold
 from patchline.releaser.fleet.keyring import HAND, ONLINE
@@ -83,12 +83,13 @@ def receive(register: Register, data: bytes, via: str, by: str, now: datetime) -
             return take_checked(change, [checked], via)[0]
 
 
-Named = tuple[str, bytes]
+Named = tuple[str, bytes | PatchlineError]
+"""The name of a file and its content, or why it cannot be read."""
 
 
 def receive_all(
     register: Register, brought: Iterable[Named], by: str, now: datetime, site: str | None = None
-) -> Iterator[tuple[str, Taken | ReportError]]:
+) -> Iterator[tuple[str, Taken | PatchlineError]]:
     """Take what was carried by hand, many in a transaction; yield what became of each, with the name it came by.
 
     Args:
@@ -114,7 +115,7 @@ def receive_all(
                 _adopt(change, site, good)
             taken = iter(take_checked(change, good, HAND))
             for name, one in answers:
-                if isinstance(one, ReportError):
+                if isinstance(one, PatchlineError):
                     change.record("report.take.refused", name[:200], {"code": one.code, "message": one.message})
         for name, one in answers:
             yield name, next(taken) if isinstance(one, Checked) else one
@@ -125,7 +126,7 @@ def _batches(brought: Iterable[Named]) -> Iterator[list[Named]]:
     size = 0
     for one in brought:
         batch.append(one)
-        size += len(one[1])
+        size += len(one[1]) if isinstance(one[1], bytes) else 0
         if len(batch) == _BATCH or size > 32 << 20:
             yield batch
             batch, size = [], 0
@@ -133,11 +134,13 @@ def _batches(brought: Iterable[Named]) -> Iterator[list[Named]]:
         yield batch
 
 
-def _read(batch: Iterable[Named]) -> Iterator[tuple[str, Carried | ReportError]]:
+def _read(batch: Iterable[Named]) -> Iterator[tuple[str, Carried | PatchlineError]]:
     for name, data in batch:
+        if isinstance(data, PatchlineError):
+            yield name, data
+            continue
         try:
-            for carried in read_reports(data):
-                yield name, carried
+            yield from [(name, carried) for carried in read_reports(data)]
         except ReportError as error:
             yield name, error
 

@@ -1,5 +1,7 @@
-"""Some reports being taken: all that must be known for it is read in a constant number of statements, then they are
-judged one after the other, kept, and the levels that moved are written once.
+"""Some reports being taken together.
+
+All that must be known for it is read in a constant number of statements; then they are judged one after the other,
+kept, and the levels that moved are written once.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +16,7 @@ from patchline.releaser.fleet.keyring import Keys
 from patchline.releaser.fleet.reading import Carried, Statement
 from patchline.releaser.fleet.told import TOLD
 from patchline.releaser.fleet.verdicts import GENUINE, Heard, Standing, Verdict
+from patchline.releaser.fleet.words import as_of
 from patchline.releaser.register import Change
 from patchline.releaser.tables.customers import Site
 from patchline.releaser.tables.fleet import EvidenceGrade, Report, SiteState
@@ -73,19 +76,12 @@ class Taken:
         line = f"{self.site or said.site}: {self.verdict.words}"
         if self.verdict is not Verdict.ACCEPTED:
             return line
-        line = f"{self.site}: {said.label} as of {said.made:%Y-%m-%d}, {_HOW[self.evidence]}"
+        line = f"{self.site}: {said.label} {as_of(self.evidence, said.made)}"
         if self.unknown:
             line += f"; unknown here: {', '.join(self.unknown)}"
         if said.unfinished:
             line += "; a change there was cut off"
         return line + (f"; {len(said.drift)} not as expected" if said.drift else "")
-
-
-_HOW = {
-    EvidenceGrade.SIGNED_ONLINE: "signed report, online",
-    EvidenceGrade.SIGNED_BY_HAND: "signed report, carried by hand",
-    EvidenceGrade.TOLD: "told: no key of the site is known",
-}
 
 
 class Taking:
@@ -104,6 +100,7 @@ class Taking:
 
     @classmethod
     def load(cls, change: Change, checked: Sequence[Checked], via: str) -> "Taking":
+        """Read what must be known to take some reports; the sites' states are locked until the change is over."""
         session = change.session
         identities = {one.carried.statement.site for one in checked}
         keyids = {one.keyid for one in checked if one.keyid}
@@ -174,6 +171,7 @@ class Taking:
         return self.by_identity.get(said.site) if found is None else found
 
     def take(self, checked: Sequence[Checked]) -> list[Taken]:
+        """Take the reports that were loaded, in their order."""
         judged = [self._judge(one) for one in checked]
         kept = [(one, judgement) for one, judgement in zip(checked, judged, strict=True) if judgement[1].stored_now]
         rows = [self._row(one, site, judgement) for one, (site, judgement) in kept]

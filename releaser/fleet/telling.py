@@ -6,7 +6,7 @@ levels that it may mean are looked for among those that sites had and those that
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import combinations, islice
 
 from sqlalchemy import select
@@ -68,6 +68,19 @@ def tell(change: Change, name: str, wanted: Wanted) -> tuple[Told, Verdict]:
     if wanted.at > change.now + SLACK:
         raise UsageError("told", f"{wanted.at:%Y-%m-%d %H:%M} is still to come")
     return told, keep(change, site, told)
+
+
+def read_time(text: str) -> datetime:
+    """Read a day (its beginning) or a moment; one without a zone is in UTC.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise UsageError("told", f"{text[:40]!r} is no time") from None
 
 
 def keep(change: Change, site: Site, told: Told) -> Verdict:

@@ -17,10 +17,10 @@ from patchline.patches.errors import PatchlineError
 from patchline.releaser import ceremony, kits
 from patchline.releaser.channel import Channel
 from patchline.releaser.channel_roots import Offline, take_in
+from patchline.releaser.fleet.reading import read_report
 from patchline.releaser.kit_choice import Wish
 from patchline.releaser.kits import make_kit
 from patchline.releaser.server_keys import KIT, server_public
-from patchline.releaser.site_report import read_report
 from patchline.releaser.stores import Store
 from tests import vendor
 from tests.channel_worlds import Shop, recalled
@@ -70,7 +70,7 @@ class Vendor(Shop):
         return path
 
     def kit(self, name="kit", report=None, **more):
-        wish = Wish(read_report(report) if report else None, customer=more.pop("customer", None))
+        wish = Wish(read_report(report.read_bytes()).statement if report else None, customer=more.pop("customer", None))
         return make_kit(self.store, vendor.signer("kit"), wish, self.folder / name, more.pop("now", self.now), **more)
 
 
@@ -319,14 +319,3 @@ def test_the_command_makes_a_kit_from_the_register(tmp_path):
     assert other.document["error"] == "not-found.channel-product"
     zipped = run("patchline", *line[:-1], tmp_path / "k.zip", "--full", "--zip", "--json", passphrase="words").document
     assert zipped["kit"] == str(tmp_path / "k.zip")
-
-
-def test_what_is_no_report_is_told(tmp_path):
-    path = tmp_path / "report.json"
-    for data, code in (
-        (b"", "document.syntax"),
-        (b"{}\n", "statement.missing"),
-        (documents.encode(vendor.policy_envelope().as_document()), "statement.payload-type"),
-    ):
-        path.write_bytes(data)
-        assert refused(lambda: read_report(path)) == code
