@@ -29,7 +29,7 @@ def report_group() -> None:
 @report_group.command(
     "import",
     epilog=example(
-        "patchline report import report.json                     what patchline-site report --out wrote there",
+        "patchline report import report.json                     as patchline-site wrote it",
         "patchline report import -                               the text of a mail, pasted; end with Ctrl-D",
         "patchline report import inbox/ --as sam                 every file of a folder",
         "patchline report import report.json --site acme-plant   the first one of a site that has no key yet",
