@@ -8,6 +8,7 @@ import click
 from patchline.patches import documents
 from patchline.patches.files import write_file
 from patchline.patches.site import inventory as inventories
+from patchline.patches.site import restarts
 from patchline.patches.site.accepting import withdrawn
 from patchline.patches.site.command_options import EXISTING, clock, site_options, the_site
 from patchline.patches.site.inventory import Inventory
@@ -24,6 +25,7 @@ def _take(site: Site, *, check: bool) -> Inventory:
     journal, ledger = Journal(site), site.ledger()
     check_heads(journal, ledger)
     found = inventories.take(site, ledger, unfinished=journal.under_way, check=check)
+    found.pending = restarts.pending(site, ledger.active, restarts.boot_time())
     found.withdrawn = withdrawn(site, ledger, View.of(site))
     return found
 
@@ -44,6 +46,7 @@ def inventory(root: Path | None, state_folder: Path | None, check: bool) -> None
         lines += [f"    kept {name} (.patchline-new beside it)" for name in layer.kept]
         lines += [f"    lost {fix}" for fix in layer.lost]
         lines += ["    unratified: approved as an emergency only"] if layer.manifest in found.unratified else []
+        lines += ["    applied, restart pending"] if layer.manifest in found.pending else []
     if found.unfinished:
         lines.append("a change was cut off; `patchline-site recover` finishes or undoes it")
     if check:

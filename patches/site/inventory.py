@@ -132,6 +132,7 @@ class Inventory:
 
     Attributes:
         unratified: manifests that were approved as an emergency only.
+        pending: manifests that the running processes do not use yet, as far as the site knows.
         withdrawn: by manifest, what the vendor says against a hotfix that is in force here.
     """
 
@@ -140,6 +141,7 @@ class Inventory:
     layers: list[Layer]
     unfinished: bool
     unratified: frozenset[str] = frozenset()
+    pending: frozenset[str] = frozenset()
     checked: int | None = None
     drift: list[Drift] = field(default_factory=list)
     withdrawn: Mapping[str, Withdrawn] = field(default_factory=dict)
@@ -164,6 +166,7 @@ class Inventory:
             "label": layer.label,
             "applied": layer.time,
             "unratified": layer.manifest in self.unratified,
+            "pending": layer.manifest in self.pending,
             "withdrawn": withdrawn and withdrawn.as_document(),
         }
 

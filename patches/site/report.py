@@ -66,6 +66,7 @@ def _document(inventory: Inventory, view: View, count: dict[str, Any], now: date
                 "kept": len(layer.kept),
                 "lost": list(layer.lost),
                 "unratified": layer.manifest in inventory.unratified,
+                "pending": layer.manifest in inventory.pending,
             }
             for layer in inventory.layers
         ],
