@@ -354,6 +354,7 @@ class StateError(PatchlineError):
     exit_code = 13
     http_status = 409
     hints: ClassVar[dict[str, str]] = {
+        "level-unknown": "Ask for a report, or type in what they tell: patchline report import, patchline site tell.",
         "site-copy": "Add a site for the copy first, of the same customer and product: patchline site add.",
         "changed-meanwhile": "Run the command again; nothing was changed.",
         "disk-full": "Free some space and run the command again.",

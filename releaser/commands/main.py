@@ -43,6 +43,11 @@ _COMMANDS = {
     ),
     "event": Lazy("patchline.releaser.commands.event", "event", "Tell what happened at a site beside hotfixes."),
     "report": Lazy("patchline.releaser.commands.report", "report_group", "Take in what sites say of themselves."),
+    "level": Lazy(
+        "patchline.releaser.commands.level", "level", "Show patch levels, with evidence and age, now or then."
+    ),
+    "history": Lazy("patchline.releaser.commands.history", "history_command", "Show what happened at a site, to send."),
+    "loses": Lazy("patchline.releaser.commands.loses", "loses", "Say which fixes a site would lose, and how we know."),
     "who": Lazy(
         "patchline.releaser.commands.who", "who", "Ask which sites have, lack or fetched a fix, or are exposed."
     ),
