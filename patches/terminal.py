@@ -60,15 +60,22 @@ class LazyGroup(click.Group):
     Attributes:
         table: the commands by name.
         needs: top-level modules that every command of the table needs, and that the base install lacks.
+        sections: headings of the list of commands, each with the first command below it; none is one list.
     """
 
     def __init__(
-        self, *args: Any, table: Mapping[str, Lazy] | None = None, needs: Sequence[str] = (), **settings: Any
+        self,
+        *args: Any,
+        table: Mapping[str, Lazy] | None = None,
+        needs: Sequence[str] = (),
+        sections: Mapping[str, str] | None = None,
+        **settings: Any,
     ) -> None:
         settings.setdefault("context_settings", _SETTINGS)
         super().__init__(*args, **settings)
         self.table = dict(table or {})
         self.needs = tuple(needs)
+        self.sections = {first: heading for heading, first in (sections or {}).items()}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return every command's name: those of the table in its order, then the others."""
@@ -93,10 +100,15 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands from the table."""
-        rows = [(name, self._line(ctx, name)) for name in self.list_commands(ctx)]
-        if rows:
-            with formatter.section("Commands"):
-                formatter.write_dl(rows)
+        sections: list[tuple[str, list[str]]] = []
+        for name in self.list_commands(ctx):
+            if name in self.sections or not sections:
+                sections.append((self.sections.get(name, "Commands"), []))
+            sections[-1][1].append(name)
+        width = max((len(name) for _, names in sections for name in names), default=0)
+        for heading, names in sections:
+            with formatter.section(heading):
+                formatter.write_dl([(name.ljust(width), self._line(ctx, name)) for name in names])
 
     def _line(self, ctx: click.Context, name: str) -> str:
         if name in self.table:

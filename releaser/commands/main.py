@@ -6,6 +6,12 @@ from patchline.patches.terminal import Lazy, LazyGroup, example, run
 
 _EXTRA = ("alembic", "flask", "git", "hvac", "obstore", "psycopg", "pydantic_settings", "sqlalchemy")
 
+_SECTIONS = {
+    "Try it, run it": "try",
+    "Keys, trust and bundles": "key",
+    "Hotfixes and their way out": "product",
+    "Who has what": "customer",
+}
 _COMMANDS = {
     "try": Lazy("patchline.releaser.commands.try_", "try_", "Take a repository of yours through everything, once."),
     "init": Lazy("patchline.releaser.commands.init", "init", "Make the home of a vendor's register."),
@@ -34,6 +40,7 @@ _COMMANDS = {
         "patchline.releaser.commands.channel", "channel", "Keep the channel alive and look at it from outside."
     ),
     "kit": Lazy("patchline.releaser.commands.kit", "kit", "Make kits for sites without a network."),
+    "recall": Lazy("patchline.releaser.commands.recall", "recall", "Recall a hotfix, or take its recall back."),
     "customer": Lazy(
         "patchline.releaser.commands.customer", "customer", "Add, import, list and show customers and their contacts."
     ),
@@ -54,7 +61,6 @@ _COMMANDS = {
     "ring": Lazy("patchline.releaser.commands.ring", "ring", "Say in which order sites get hotfixes."),
     "freeze": Lazy("patchline.releaser.commands.freeze", "freeze", "Say when nothing is to be applied, and where."),
     "rollout": Lazy("patchline.releaser.commands.rollout", "rollout", "Let hotfixes go out in stages."),
-    "recall": Lazy("patchline.releaser.commands.recall", "recall", "Recall a hotfix, or take its recall back."),
 }
 
 
@@ -62,6 +68,7 @@ _COMMANDS = {
     "patchline",
     cls=LazyGroup,
     table=_COMMANDS,
+    sections=_SECTIONS,
     needs=_EXTRA,
     epilog=example("patchline try --repo . --base v1.0.0 --head v1.0.1"),
 )

@@ -216,3 +216,12 @@ def test_every_hint_is_a_sentence_for_people():
         for code, hint in family.hints.items():
             assert hint.strip(), f"{family.family}.{code}"
             assert code == code.lower() and " " not in code
+
+
+def test_list_of_commands_stands_under_headings_in_the_order_of_the_table():
+    table = {name: Lazy("nowhere", name, f"Do {name}.") for name in ("first", "second", "third-of-all")}
+    group = LazyGroup("p", table=table, sections={"Begin": "first", "Go on": "second"})
+    shown = group.get_help(click.Context(group))
+    assert shown.split("Begin:\n", 1)[1] == (
+        "  first         Do first.\n\nGo on:\n  second        Do second.\n  third-of-all  Do third-of-all."
+    )
