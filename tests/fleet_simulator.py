@@ -6,12 +6,18 @@ compares after every step; a benchmark lets thousands report. What happens follo
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from patchline.patches.site.sources import Source
 from tests.fleet_machines import Machine
+
+_MINUTES = 61, 75
+_APART = timedelta(minutes=61)
+"""Between two events of a site: more than clocks may be apart."""
+_TIMER = timedelta(days=2)
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,9 @@ class Office(Protocol):
     def tell(self, site: str, label: str, now: datetime) -> None:
         """Take down what somebody told by phone, without a code."""
 
+    def timer(self, now: datetime) -> None:
+        """Keep the channel alive, as the vendor's timer does."""
+
     def accept_restored(self, site: str, now: datetime) -> None:
         """Say that what reports beside a site is the site now."""
 
@@ -69,21 +78,34 @@ class Place:
     """One site with its machine, and what the simulator knows of both.
 
     Attributes:
+        busy: when something last happened here.
         disks: of each disk: hotfixes in force in their order, edited files, reports written.
         drawer: reports that were written and not sent.
-        sent: those that arrived.
-        heard: the newest that counts.
+        sent: those that arrived, `grades` on which way.
+        newest: the one of them that counts; `beside` the last one that contradicts it.
+        told: what somebody told last.
     """
 
     name: str
     machine: Machine
     silent: bool = False
+    busy: datetime = _LONG_AGO
     disks: dict[str, "DiskTruth"] = field(default_factory=dict)
     drawer: list[Said] = field(default_factory=list)
     sent: list[Said] = field(default_factory=list)
-    known: Known = field(default_factory=Known)
+    grades: dict[bytes, str] = field(default_factory=dict)
     newest: Said | None = None
     beside: Said | None = None
+    told: Known | None = None
+    copies: int = 0
+
+    @property
+    def known(self) -> Known:
+        """What is to be known: the newest of what it said and what was told of it, by the time of which it is."""
+        known, said = self.told or Known(), self.newest
+        if said is not None and (known.at is None or known.at <= said.at):
+            known = Known(self.grades[said.data], said.level, said.hotfixes, said.edited, said.at)
+        return replace(known, contested=self.beside is not None)
 
     @property
     def truth(self) -> "DiskTruth":
@@ -147,15 +169,27 @@ class Fleet:
             self.clone: 1,
             self.decide: 2,
         }
-        done = 0
+        done, renewed = 0, self.now
         while done < steps:
             [deed] = self.random.choices(list(deeds), list(deeds.values()))
             place = self.random.choice(self.places)
-            self.now += timedelta(minutes=self.random.randint(1, 30))
+            self.now += timedelta(seconds=60 * self.random.randint(*_MINUTES) // (1 + len(self.places) // 4))
+            if self.now - place.busy < _APART:
+                continue
+            if self.now - renewed > _TIMER:
+                office.timer(renewed := self.now)
+            place.busy = self.now
             told = deed(place, office, source)
             if told is not None:
                 done += 1
                 yield f"{place.name} {told}"
+
+    def answers(self, offer: Offer) -> dict[str, int]:
+        """Return how many sites have what a hotfix mends, lack it, or are unknown."""
+        heard = [place.known for place in self.places if place.known.level is not None]
+        has = sum(offer.label in known.hotfixes for known in heard)
+        unknown = len(self.places) - len(heard)
+        return {"has": has, "lacks": len(heard) - has, "unknown": unknown, "sites": len(self.places)}
 
     # What happens at a site
 
@@ -226,25 +260,19 @@ class Fleet:
 
     def send(self, place: Place, said: Said, office: Office, *, online: bool) -> None:
         office.take(said.data, online=online, now=self.now)
-        grade = "signed-online" if online else "signed-by-hand"
-        self.hear(place, said, grade)
+        place.grades[said.data] = "signed-online" if online else "signed-by-hand"
+        self.hear(place, said)
 
-    def hear(self, place: Place, said: Said, grade: str) -> None:
-        """What is to follow from a report that arrived: the rules, told once more and by other words."""
+    def hear(self, place: Place, said: Said) -> None:
+        """What is to follow from a report that arrived: counts and times of one installation rise together."""
         newest, place.sent = place.newest, [*place.sent, said]
-        if newest is None or self.follows(place, said, newest):
-            if not place.known.contested:
-                place.newest = said
-                if place.known.at is None or said.at >= place.known.at:
-                    place.known = Known(grade, said.level, said.hotfixes, said.edited, said.at)
-            return
-        if said.at > newest.at:
-            place.beside = said
-            place.known = Known(**{**vars(place.known), "contested": True})
-
-    def follows(self, place: Place, said: Said, newest: Said) -> bool:
-        del place
-        return said.count > newest.count
+        twice = any(said.count == other.count for other in place.sent[:-1])
+        follows = newest is None or said.count > newest.count
+        strange = newest is not None and follows != (said.at > newest.at)
+        if twice or strange or (follows and place.beside is not None):
+            place.beside = said if place.beside is None or said.at > place.beside.at else place.beside
+        elif follows:
+            place.newest = said
 
     def fall_silent(self, place: Place, office: Office, source: Source) -> str:
         del office, source
@@ -261,12 +289,14 @@ class Fleet:
         return f"had its report {said.count} carried, written at {said.at}"
 
     def replay(self, place: Place, office: Office, source: Source) -> str | None:
-        """Somebody brings an old report again: nothing follows."""
+        """Somebody brings an old report again: nothing follows, but that the newest one may now have come online."""
         del source
         if not place.sent:
             return None
-        said = self.random.choice(place.sent)
-        office.take(said.data, online=self.random.random() < 0.5, now=self.now)
+        said, online = self.random.choice(place.sent), self.random.random() < 0.5
+        office.take(said.data, online=online, now=self.now)
+        if online and said is place.newest:
+            place.grades[said.data] = "signed-online"
         return f"had its report {said.count} brought again"
 
     def alter(self, place: Place, office: Office, source: Source) -> str | None:
@@ -285,7 +315,7 @@ class Fleet:
         del source
         office.tell(place.name, place.level, self.now)
         there = frozenset(place.truth.hotfixes)
-        place.known = Known("told", place.level, there, 0, self.now, place.known.contested)
+        place.told = Known("told", place.level, there, 0, self.now)
         return f"was told to be at {place.level}"
 
     # Two that say they are one
@@ -299,22 +329,28 @@ class Fleet:
 
     def _copied(self, place: Place, office: Office, source: Source, told: str) -> str | None:
         del office, source
+        if not place.truth.written:
+            return None
         others = [name for name in place.disks if name != place.machine.mounted]
         if others:
             place.machine.mount(name := self.random.choice(others))
             return f"runs from disk {name}"
-        name = f"disk-{len(place.disks)}"
+        place.copies += 1
+        name = f"disk-{place.copies}"
         place.disks[name] = place.truth.copied()
         place.machine.copy_disk(name)
         return f"{told}: {name}"
 
     def decide(self, place: Place, office: Office, source: Source) -> str | None:
-        """A person says that what reports beside it is the site now."""
+        """A person says that what reports beside it is the site now; the other machine is switched off."""
         del source
-        if not place.known.contested or place.beside is None:
+        if place.beside is None:
             return None
         office.accept_restored(place.name, self.now)
         said, place.beside = place.beside, None
+        if place.machine.mounted != said.disk:
+            place.machine.mount(said.disk)
+        place.disks = {said.disk: place.truth}
+        place.drawer.clear()
         place.newest = said
-        place.known = Known("signed-online", said.level, said.hotfixes, said.edited, said.at)
-        return "was accepted as restored"
+        return f"was accepted as restored, as {said.disk} says"
