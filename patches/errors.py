@@ -1186,5 +1186,4 @@ class VaultError(PatchlineError):
         "key-version": "Name a version that Vault has and may sign with, as transit:MOUNT/KEY@VERSION, or none for the newest.",
         "signature": "Do not use it, and find out who changed Vault: it signed something else or with another key.",
         "prepare": _ADMINISTRATOR,
-        "unprepared": "Run patchline vault prepare as an administrator of Vault.",
     }

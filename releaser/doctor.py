@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from patchline.patches import channel, documents
 from patchline.patches.channel import HOTFIXES, SNAPSHOT, STATUS, TARGETS, TIMESTAMP
-from patchline.patches.errors import PatchlineError
+from patchline.patches.errors import PatchlineError, VaultError
 from patchline.patches.policy import Policy
 from patchline.patches.statements import time_text
 from patchline.patches.wording import counted, readable_size
@@ -35,6 +35,7 @@ from patchline.releaser.stores import Store
 from patchline.releaser.tables.catalogue import Baseline, Product
 from patchline.releaser.tables.hotfixes import Revision
 from patchline.releaser.trust_files import PolicyFile
+from patchline.releaser.vault_access import skew_words, vault_server
 from patchline.releaser.work import queue
 from patchline.releaser.work.wishes import count_open
 
@@ -118,6 +119,7 @@ def examine(register: Register, now: datetime) -> Health:
         _tags,
         _space,
         _programs,
+        _vault,
     )
     findings = tuple(finding for look in looks for finding in _safely(look, patient, now))
     try:
@@ -345,3 +347,16 @@ def _programs(patient: Patient, now: datetime) -> Iterator[Finding]:
     if shutil.which("openssl") is None:
         what = "openssl is not installed, so nobody here can try what customers check with it"
         yield Finding("openssl", what, "Install openssl.")
+
+
+def _vault(patient: Patient, now: datetime) -> Iterator[Finding]:
+    settings = patient.register.settings
+    if not settings.vault_address:
+        return
+    from patchline.vault.connection import health
+
+    found = health(vault_server(settings))
+    if found.state != "active":
+        yield Finding(f"vault.{found.state}", f"Vault is {found.state}", VaultError.hints[found.state])
+    for words in skew_words(round(found.clock - now.timestamp())):
+        yield Finding("vault.clock", words, "Set both clocks right; tokens and wrapped secrets live for minutes.")

@@ -69,3 +69,14 @@ def _open_transit(rest: str, passphrase: Passphrase) -> Signer:
 def let_vault_sign() -> None:
     """Let `signers.open_signer` open keys in Vault."""
     signers.register("transit", _open_transit)
+
+
+_MOST_SKEW = 30
+"""Seconds; tokens and wrapped secrets live for minutes."""
+
+
+def skew_words(skew: int) -> list[str]:
+    """Say how far Vault's clock is ahead of ours, when that matters; skew in seconds."""
+    if abs(skew) <= _MOST_SKEW:
+        return []
+    return [f"Vault's clock is {abs(skew)} seconds {'ahead of' if skew > 0 else 'behind'} this machine's"]

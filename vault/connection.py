@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -86,7 +86,8 @@ def health(server: Server) -> Health:
         VaultError: it does not answer, or is none.
     """
     try:
-        answer = server.client().adapter.get("/v1/sys/health", raise_exception=False)
+        # Health is the whole server's; a namespace answers another thing under this path.
+        answer = replace(server, namespace=None).client().adapter.get("/v1/sys/health", raise_exception=False)
         said = answer if isinstance(answer, dict) else answer.json()
         return Health(_state(said), str(said["version"])[:40], int(said["server_time_utc"]))
     except FAILURES as error:

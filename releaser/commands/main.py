@@ -11,6 +11,7 @@ _SECTIONS = {
     "Keys, trust and bundles": "key",
     "Hotfixes and their way out": "product",
     "Who has what": "customer",
+    "Vault": "vault",
 }
 _COMMANDS = {
     "try": Lazy("patchline.releaser.commands.try_", "try_", "Take a repository of yours through everything, once."),
@@ -61,6 +62,7 @@ _COMMANDS = {
     "ring": Lazy("patchline.releaser.commands.ring", "ring", "Say in which order sites get hotfixes."),
     "freeze": Lazy("patchline.releaser.commands.freeze", "freeze", "Say when nothing is to be applied, and where."),
     "rollout": Lazy("patchline.releaser.commands.rollout", "rollout", "Let hotfixes go out in stages."),
+    "vault": Lazy("patchline.releaser.commands.vault", "vault", "Make Vault ready, and look how it stands."),
 }
 
 

@@ -1,7 +1,7 @@
 import hashlib
 import shutil
 import subprocess
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,6 +12,7 @@ from patchline.releaser import doctor
 from patchline.releaser.register import opened
 from patchline.releaser.stores import Store
 from patchline.releaser.tables.audit import Outbox
+from tests import bao
 from tests.channels import begun
 from tests.programs import run
 from tests.registers import NOW, make_home
@@ -163,3 +164,15 @@ def test_tag_of_a_baseline_that_moved_is_a_finding(home, tmp_path):
     repository.commit({"a.txt": b"new\n"})
     subprocess.run(["git", "tag", "-f", "v1"], cwd=tmp_path / "shop", check=True, capture_output=True)
     assert "git.tag-moved" in codes(home)
+
+
+def test_vault_that_cannot_be_asked_is_a_finding_and_hides_no_other(home):
+    (home / "settings.toml").write_text('vault_address = "http://127.0.0.1:9"\n')
+    assert [finding.code for finding in examine(home).findings if "vault" in finding.code] == ["vault.unreachable"]
+    (home / "settings.toml").write_text('vault_address = "http://vault.example"\n')
+    assert "vault.address" in [finding.code for finding in examine(home).findings]
+
+
+def test_vault_that_is_well_is_no_finding(home):
+    (home / "settings.toml").write_text(f'vault_address = "{bao.shared().address}"\n')
+    assert [one.code for one in examine(home, datetime.now(UTC)).findings if one.code.startswith("vault")] == []

@@ -1,0 +1,27 @@
+# An approver: the key of the very person whose entity logged in, and nobody else's.
+# An entity without a person in its metadata gets nothing: the paths below then name nothing.
+
+# Its own login: look at it, keep it alive, end it.
+path "auth/token/lookup-self" {
+  capabilities = ["read"]
+}
+path "auth/token/renew-self" {
+  capabilities = ["update"]
+}
+path "auth/token/revoke-self" {
+  capabilities = ["update"]
+}
+
+# Signs with this key: whole messages, one at a time, never a digest.
+path "signing/sign/approver-{{identity.entity.metadata.person}}" {
+  capabilities = ["update"]
+  allowed_parameters = {
+    "input"                = []
+    "key_version"          = []
+    "hash_algorithm"       = ["sha2-256"]
+    "marshaling_algorithm" = ["asn1"]
+  }
+}
+path "signing/keys/approver-{{identity.entity.metadata.person}}" {
+  capabilities = ["read"]
+}
