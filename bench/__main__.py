@@ -21,6 +21,7 @@ from bench import (
     history,
     inputs,
     kits,
+    levels,
     lists,
     memory,
     page,
@@ -45,9 +46,12 @@ class Extent:
     listed: tuple[int, int] = (1_000, 10_000)
     kit: tuple[int, int] = (4, 4 << 20)
     events: int = 100_000
+    tried: tuple[int, int] = (50, 500)
 
 
-TINY = Extent("tiny", 1, 1 << 20, [(10, 2_000, None), (20, 10_000, None)], 8 << 20, 1, (2, 20), (2, 20_000), 100)
+TINY = Extent(
+    "tiny", 1, 1 << 20, [(10, 2_000, None), (20, 10_000, None)], 8 << 20, 1, (2, 20), (2, 20_000), 100, tried=(1, 2)
+)
 QUICK = Extent("quick", 5, 256 << 20, [(50, 20_000, None), (500, 20_000, 0.4), (200, 1_000_000, 0.85)], 256 << 20, 3)
 FULL = Extent("full", 9, 1 << 30, QUICK.applied, 2 << 30, 30, kit=(40, 52 << 20), events=1_000_000)
 
@@ -84,6 +88,7 @@ def measure(extent: Extent, folder: Path) -> Iterator[Figure]:
     yield from kits.run(folder / "kits", *extent.kit, min(extent.rounds, 3))
     yield from history.run(vendor, folder / "history", extent.changes, extent.rounds)
     yield from register.run(folder / "register", extent.events, min(extent.rounds, 3))
+    yield from levels.run(folder / "levels", extent.tried, min(extent.rounds, 3))
     yield from memory.run(vendor, folder / "memory", extent.memory)
     many = catalogue.TINY if extent is TINY else catalogue.QUICK
     yield from catalogue.run(vendor, folder / "catalogue", many, min(extent.rounds, 3))

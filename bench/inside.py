@@ -27,6 +27,7 @@ _WORK = {
     "kit-take": "kit_work",
     "audit-hash": "register_work",
     "audit-verify": "register_work",
+    "simulate-levels": "levels_work",
     "tuf-publish": "channel_work",
     "tuf-refresh": "channel_work",
 }

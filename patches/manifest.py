@@ -290,7 +290,7 @@ class Manifest:
         """Identifier and revision, as in file names and levels: `HF-2026-0012-r1`."""
         return f"{self.hotfix}-r{self.revision}"
 
-    @property
+    @cached_property
     def full_fixes(self) -> frozenset[str]:
         """Ids of the fixes that count in relations."""
         return frozenset(fix.id for fix in self.fixes if fix.coverage == "full")

@@ -28,6 +28,7 @@ class VirtualSite:
     recalled: frozenset[str] = frozenset()
     _installed: list[Installed] = field(default_factory=list)
     _holds: dict[Place, list[Hold]] = field(default_factory=dict)
+    _standing: dict[Key, Manifest] = field(default_factory=dict)
     _set: int = 0
 
     def decide(self, *offered: Manifest, choices: Choices = _NO_CHOICES) -> Decision:
@@ -44,14 +45,12 @@ class VirtualSite:
         return decision
 
     def stand(self, *manifests: Manifest) -> None:
-        """Let these be in force, the last on top: somebody said that they are, so nothing is judged."""
+        """Let these be in force on an untouched site, the last on top: they are known to be, so nothing is judged."""
         for manifest in manifests:
             self._set += 1
             key = (f"set {self._set}", 0)
             self._installed.append(Installed(key, manifest))
-            for entry in manifest.files:
-                hold = Hold(key, self._actual(entry.place), entry.post)
-                self._holds.setdefault(entry.place, []).append(hold)
+            self._standing[key] = manifest
 
     def _situation(self) -> Situation:
         return Situation(
@@ -60,7 +59,7 @@ class VirtualSite:
             platforms=self.platforms,
             now=self.now,
             installed=tuple(self._installed),
-            stack=lambda place: self._holds.get(place, []),
+            stack=self._stack,
             places=self._places,
             actual=self._actual,
             problem=lambda _: None,
@@ -70,10 +69,23 @@ class VirtualSite:
         )
 
     def _places(self, key: Key) -> list[Place]:
+        if key in self._standing:
+            return [*self._standing[key].entries]
         return [place for place, holds in self._holds.items() if any(hold.key == key for hold in holds)]
 
+    def _stack(self, place: Place) -> list[Hold]:
+        """Return the layers over a place; those that stand are worked out only where somebody asks."""
+        if place not in self._holds:
+            holds: list[Hold] = []
+            for key, manifest in self._standing.items():
+                if entry := manifest.entries.get(place):
+                    found = holds[-1].after if holds else self.listed.get(place, ABSENT)
+                    holds.append(Hold(key, found, entry.post))
+            self._holds[place] = holds
+        return self._holds[place]
+
     def _actual(self, place: Place) -> State:
-        holds = self._holds.get(place)
+        holds = self._stack(place)
         return holds[-1].after if holds else self.listed.get(place, ABSENT)
 
     def _take(self, layer: NewLayer, key: Key) -> None:
@@ -82,4 +94,4 @@ class VirtualSite:
         self._installed = [replace(item, replaced_by=key) if item.key in going else item for item in self._installed]
         self._installed.append(Installed(key, layer.manifest))
         for outcome in layer.outcomes:
-            self._holds.setdefault(outcome.place, []).append(Hold(key, outcome.found, outcome.after))
+            self._stack(outcome.place).append(Hold(key, outcome.found, outcome.after))

@@ -42,6 +42,7 @@ def test_every_benchmark_runs_on_tiny_input(tmp_path):
         "K1",
         "K2",
         "I1",
+        "Q3",
         "R1",
         "R2",
         "N1",

@@ -6,7 +6,7 @@ is known is an answer of its own: it neither takes nor refuses.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -23,7 +23,6 @@ from patchline.releaser.states import OFFERED, State
 from patchline.releaser.tables.customers import TIERS, Customer, Site
 from patchline.releaser.tables.fleet import Applied, SiteState
 from patchline.releaser.tables.hotfixes import Hotfix, Revision
-from patchline.releaser.virtual_sites import VirtualSite
 
 _REQUIRES, _LOST = "relation.requires", "relation.lost-fix"
 _BATCH = 500
@@ -235,7 +234,7 @@ def simulate(shelf: Shelf) -> Simulated:
 
 
 class _Trials:
-    """Tries levels; every manifest is read once, whatever the number of levels."""
+    """Tries levels; every manifest is read once, and levels that differ by nothing that it meets are tried once."""
 
     def __init__(self, shelf: Shelf, levels: Sequence[Level]) -> None:
         self._shelf, self._mine = shelf, shelf.manifest
@@ -247,6 +246,8 @@ class _Trials:
         self._required = shelf.with_required(self._mine)
         recalled = select(Revision.manifest_sha256).where(Revision.state == State.RECALLED)
         self._recalled = frozenset(digest for digest in shelf.session.scalars(recalled) if digest is not None)
+        self._near = _meeting([self._mine, *self._required], self._manifests)
+        self._known: dict[tuple[int, ...], Answer] = {}
 
     def _read(self, revisions: list[int]) -> None:
         query = select(Revision.id, Revision.hotfix, Revision.number, Revision.manifest)
@@ -267,12 +268,14 @@ class _Trials:
             return Answer(Verdict.ELSEWHERE)
         if missing := [self._labels[one] for one in level.revisions if one not in self._manifests]:
             return Answer(Verdict.UNKNOWN, reasons=(f"nothing is known of the files of {', '.join(missing)}",))
-        there = [self._manifests[one] for one in level.revisions]
+        near = tuple(one for one in level.revisions if one in self._near)
+        if near not in self._known:
+            self._known[near] = self._judged([self._manifests[one] for one in near])
+        return self._known[near]
+
+    def _judged(self, there: list[Manifest]) -> Answer:
         site = self._shelf.site(self._recalled)
         site.stand(*there)
-        return self._judged(site, there)
-
-    def _judged(self, site: VirtualSite, there: list[Manifest]) -> Answer:
         offered, decision = [self._mine], site.decide(self._mine)
         if _has(decision, _REQUIRES):
             in_force = {manifest.digest for manifest in there}
@@ -295,6 +298,37 @@ class _Trials:
         replaces = tuple(item.manifest.label for layer in layers[-1:] for item in layer.replaces)
         verdict = Verdict.LOSES if losing else Verdict.NEEDS if first else Verdict.TAKES
         return Answer(verdict, first, replaces, tuple(_losses(decision)) if losing else ())
+
+
+def _meeting(offered: Sequence[Manifest], there: Mapping[int, Manifest]) -> set[int]:
+    """Return which of those there meet one of the offered somewhere, directly or by others that they meet.
+
+    Two meet by a path, a fix, or because one names the other. All others have no part in any answer.
+    """
+    by_mark: dict[object, set[int]] = {}
+    marks = {number: set(_marks(manifest)) for number, manifest in there.items()}
+    for number, own in marks.items():
+        for mark in own:
+            by_mark.setdefault(mark, set()).add(number)
+    found: set[int] = set()
+    waiting = {mark for manifest in offered for mark in _marks(manifest)}
+    seen: set[object] = set()
+    while waiting:
+        mark = waiting.pop()
+        seen.add(mark)
+        for number in by_mark.get(mark, set()) - found:
+            found.add(number)
+            waiting |= marks[number] - seen
+    return found
+
+
+def _marks(manifest: Manifest) -> Iterator[object]:
+    yield from manifest.entries
+    yield from (fix.id for fix in manifest.fixes)
+    relations = manifest.relations
+    named = (relations.requires, relations.conflicts, relations.supersedes, relations.includes, relations.merges)
+    yield from (("hotfix", reference.hotfix) for references in named for reference in references)
+    yield "hotfix", manifest.hotfix
 
 
 def _has(decision: Decision, code: str) -> bool:

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select, update
 
 from patchline.patches.errors import PatchlineError
-from patchline.releaser.fleet import simulations
+from patchline.releaser.fleet import simulating, simulations
 from patchline.releaser.fleet.simulating import levels_for
 from patchline.releaser.hotfixes import find
 from patchline.releaser.tables.audit import AuditEvent
@@ -55,7 +55,7 @@ def built(life, **changes):
     return identifier
 
 
-def test_every_level_is_tried_once_and_says_what_would_become_of_it(life):
+def test_every_level_is_tried_once_and_says_what_would_become_of_it(life, monkeypatch):
     first = life.published(files=[changed("a.txt", b"old\n", b"a1\n")])
     requires = {**NO_RELATIONS, "requires": [{"hotfix": first, "revision": 1, "manifest": None}]}
     second = built(
@@ -64,7 +64,9 @@ def test_every_level_is_tried_once_and_says_what_would_become_of_it(life):
         fixes=[fix("BUG-2")],
         relations=requires,
     )
+    apart = life.published(files=[changed("c.txt", b"c0\n", b"c1\n", fixes=["BUG-9"])], fixes=[fix("BUG-9")])
     site(life, "bare-1")
+    site(life, "has-other", apart)
     site(life, "bare-2", customer="globex", drift=2)
     site(life, "has-first", first)
     site(life, "older", baseline="0.9")
@@ -73,7 +75,7 @@ def test_every_level_is_tried_once_and_says_what_would_become_of_it(life):
     counts, levels = simulated(life, second)
     assert counts == {
         "takes": {"sites": 1, "customers": 1, "tiers": {"gold": 1}},
-        "needs-first": {"sites": 2, "customers": 2, "tiers": {"gold": 1, "silver": 1}},
+        "needs-first": {"sites": 3, "customers": 2, "tiers": {"gold": 2, "silver": 1}},
         "unknown": {"sites": 2, "customers": 1, "tiers": {"gold": 2}},
         "other-baseline": {"sites": 1, "customers": 1, "tiers": {"gold": 1}},
     }
