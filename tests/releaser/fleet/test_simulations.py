@@ -82,6 +82,8 @@ def test_every_level_is_tried_once_and_says_what_would_become_of_it(life, monkey
     assert levels["bare-1", "bare-2"]["first"] == [f"{first}-r1"]
     assert levels["bare-1", "bare-2"]["drifting"] == ["bare-2"]
     assert levels["has-first",]["hotfixes"] == [f"{first}-r1"]
+    monkeypatch.setattr(simulating, "_meeting", lambda _, there: set(there))
+    assert simulated(life, second)[1] == levels  # What it meets nowhere has no part in any answer.
     assert levels["silent",]["reasons"] == ["its level was never told"]
     assert levels["strange",]["reasons"] == ["hotfixes are in force that the register does not know"]
 
