@@ -175,6 +175,8 @@ class SettingsError(PatchlineError):
         "site-signing": "Install the Python package cryptography, or openssl as /usr/bin/openssl.",
         "no-home": "Make one with patchline init, or name another with --home.",
         "settings": "Correct the setting, or remove it for its default.",
+        "smtp": "Set smtp_host and smtp_from; docs/settings.md lists all of them.",
+        "smtp-password": "Name a file that only its owner may read (chmod 600), or give the credential patchline-smtp.",
         "unfinished-home": "Finish it: patchline init with the same options; or remove the folder.",
     }
 
@@ -290,6 +292,7 @@ class RefusedError(PatchlineError):
         "ring-exists": "`patchline ring list` shows the rings there are.",
         "rollout-scope": "Name sites of customers whom the approvals name, on that baseline; rollouts never go beyond them.",
         "acknowledgement": "Name the moment at which it was said, and a site of that product.",
+        "notice-names": "Write the title or reason without a customer's name: customers read nothing of others.",
         "rollout-empty": "`patchline hotfix show ID` tells whom it is for; `patchline site list` shows the sites.",
         "junit": "Give the XML that the test runner wrote.",
     }
@@ -377,6 +380,7 @@ class StateError(PatchlineError):
         "channel-behind": "Take the newest root and targets by `patchline channel root`, then `patchline channel renew --above STATE`.",
         "input-output": "Check the disk and its mount, then run the command again.",
         "clock": "Set this machine's clock right, then run the command again; rollback works meanwhile.",
+        "mail-server": "Check the server and the settings smtp_*, then run it again: who was told is not told twice.",
         "rollout-exists": "patchline rollout show ID; it goes on, or is stopped first.",
         "rollout-state": "patchline rollout show ID tells how it stands.",
         "rollout-last": "Nothing to do; patchline rollout show ID tells who lacks it still.",

@@ -85,9 +85,9 @@ def _given(name: str) -> bytes | None:
         if _READ not in meta:
             meta[_READ] = _read_descriptor(meta[_DESCRIPTOR])
         return bytes(meta[_READ])
-    credential = _credential(name)
-    if credential is not None:
-        return credential
+    given = credential(name)
+    if given is not None:
+        return given
     text = meta.get(_ENVIRONMENT, {}).get(_PASSPHRASE)
     return None if text is None else os.fsencode(text)
 
@@ -101,7 +101,8 @@ def _read_descriptor(number: int) -> bytes:
         raise UsageError("passphrase-fd", f"cannot read the passphrase from descriptor {number}: {reason}") from None
 
 
-def _credential(name: str) -> bytes | None:
+def credential(name: str) -> bytes | None:
+    """Return what the credential `patchline-NAME` of the machine holds, without a line's end; None when there is none."""
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     if not folder:
         return None

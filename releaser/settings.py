@@ -39,6 +39,17 @@ class Settings(BaseSettings):
     vault_ca: Path | None = Field(
         None, description="File of Vault's certificate authority, PEM. Default: the public ones."
     )
+    smtp_host: str | None = Field(None, description="Mail server by which notices go out; without it none are sent.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Its port.")
+    smtp_starttls: bool = Field(True, description="Insist on encryption by STARTTLS, and on the server's certificate.")
+    smtp_user: str | None = Field(None, description="User to sign in as at the mail server.")
+    smtp_password_file: str | None = Field(
+        None,
+        description="File with that user's password, readable for its owner alone. Default: credential `patchline-smtp`.",
+    )
+    smtp_from: str | None = Field(
+        None, description="Whom notices come from, such as `Shop support <support@shop.example>`."
+    )
     trial: bool = Field(False, description="Made by `init --trial`: every key lies here, and every trust file says so.")
 
     @classmethod

@@ -14,7 +14,7 @@ from patchline.releaser.register import Register
 from patchline.releaser.rollouts import rings
 from patchline.releaser.rollouts.advancing import advance
 from patchline.releaser.rollouts.life import Settings, plan, start, the_rollout
-from patchline.releaser.rollouts.reaching import reached
+from patchline.releaser.rollouts.reaching import reached, sites_reached
 from patchline.releaser.rollouts.targets import Measured, measure
 from patchline.releaser.tables.catalogue import Baseline, Container, Product
 from patchline.releaser.tables.customers import Customer, Site
@@ -201,7 +201,10 @@ class Ground:
         with self.register.read() as session:
             revision = find(session, label)
             found = session.scalars(select(Site).order_by(Site.name))
-            return {site.name: reached(session, revision, site, self.now).reason for site in found}
+            told = {site.name: reached(session, revision, site, self.now).reason for site in found}
+            at_once = session.scalars(sites_reached(session, revision, self.now))
+            assert set(at_once) == {self.sites[name] for name, reason in told.items() if reason is None}
+            return told
 
     def reaches(self, label: str = f"{HOTFIX}-r1") -> list[str]:
         return [name for name, reason in self.reach(label).items() if reason is None]

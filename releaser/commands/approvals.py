@@ -11,7 +11,7 @@ import click
 from patchline.patches.errors import SettingsError, UsageError
 from patchline.patches.keys import PublicKey
 from patchline.patches.signers import keys_folder
-from patchline.patches.terminal import example, json_option, json_wanted, note, report
+from patchline.patches.terminal import Lazy, LazyGroup, example, json_option, json_wanted, note, report
 from patchline.patches.wording import counted
 from patchline.releaser.commands.key import named_public
 from patchline.releaser.own_signatures import Watched, signed_here
@@ -21,7 +21,15 @@ from patchline.releaser.watching import Found, Watcher
 FILE = click.Path(path_type=Path)
 
 
-@click.group(epilog=example("patchline approvals watch --key ada --channel https://updates.example/"))
+@click.group(
+    cls=LazyGroup,
+    table={
+        "notify": Lazy(
+            "patchline.releaser.commands.approvals_notify", "notify", "Tell approvers what waits for them, once a day."
+        )
+    },
+    epilog=example("patchline approvals watch --key ada --channel https://updates.example/"),
+)
 def approvals() -> None:
     """See what was signed in your name."""
 

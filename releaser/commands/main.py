@@ -61,6 +61,7 @@ _COMMANDS = {
     ),
     "ring": Lazy("patchline.releaser.commands.ring", "ring", "Say in which order sites get hotfixes."),
     "freeze": Lazy("patchline.releaser.commands.freeze", "freeze", "Say when nothing is to be applied, and where."),
+    "notify": Lazy("patchline.releaser.commands.notify", "notify", "Tell customers what they need or must undo."),
     "rollout": Lazy("patchline.releaser.commands.rollout", "rollout", "Let hotfixes go out in stages."),
     "vault": Lazy("patchline.releaser.commands.vault", "vault", "Make Vault ready, and look how it stands."),
 }

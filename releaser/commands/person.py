@@ -9,6 +9,7 @@ from patchline.patches.terminal import example, json_option, report
 from patchline.releaser import persons
 from patchline.releaser.commands.options import attempt, register_options, the_register
 from patchline.releaser.persons import Listed
+from patchline.releaser.rollouts.waiting import set_address
 from patchline.releaser.tables.people import Role
 
 _ROLES = click.Choice([role.value for role in Role])
@@ -53,6 +54,18 @@ def disable(id_: str, roles: tuple[str, ...]) -> None:
     with attempt("person.disable", id_) as change:
         left = persons.disable(change, id_, [Role(role) for role in roles])
     _report(left)
+
+
+@person.command(epilog=example("patchline person mail ben ben@vendor.example"))
+@click.argument("id_", metavar="ID")
+@click.argument("address")
+@register_options
+@json_option
+def mail(id_: str, address: str) -> None:
+    """Say where a person is told of what waits for them."""
+    with attempt("person.address", id_) as change:
+        written = set_address(change, id_, address)
+    report({"id": id_, "address": written}, f"{id_} is written to at {written}")
 
 
 def _report(person: Listed) -> None:

@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Select, and_, false, not_, or_, select, true
 from sqlalchemy.orm import Session
 
 from patchline.releaser.rollouts.freezes import frozen
 from patchline.releaser.rollouts.life import FINISHED, RUNNING, newest
-from patchline.releaser.rollouts.targets import DONE, scopes
+from patchline.releaser.rollouts.targets import DONE, aim, in_scope, scopes, stage_of
 from patchline.releaser.states import State
 from patchline.releaser.tables.customers import Site
 from patchline.releaser.tables.fleet import Applied, Download
@@ -120,11 +120,41 @@ class _Whole:
     def _not_yet(self, revision: Revision) -> str | None:
         rollout = self.rollouts.get(revision.id)
         if rollout is None:
-            early = self.since is None or (revision.published is not None and revision.published < self.since)
-            if not early:
+            if not _early(revision, self.since):
                 return "no-rollout"
         elif rollout.state not in (RUNNING, FINISHED):
             return rollout.state
         elif self.stages[rollout.id] > rollout.stage:
             return "stage"
         return "frozen" if self.frozen else None
+
+
+def sites_reached(session: Session, revision: Revision, now: datetime) -> Select[int]:
+    """Return a query for the ids of all sites that a revision has reached: `reached` for many sites at once."""
+    aimed = aim(session, revision)
+    has = select(Applied.site).where(Applied.revision == revision.id)
+    loaded = select(Download.site).where(
+        Download.revision == revision.id, Download.outcome == DONE, Download.site.is_not(None)
+    )
+    fresh = and_(_opened(session, revision, aimed.product), not_(frozen(aimed.product, now)))
+    rollout = newest(session, [revision.id]).get(revision.id)
+    named = and_(RolloutSite.site == Site.id, RolloutSite.rollout == (rollout.id if rollout is not None else 0))
+    found = select(Site.id).outerjoin(RolloutSite, named).where(in_scope(aimed))
+    if State(revision.state) is not State.PUBLISHED:
+        return found.where(false())
+    return found.where(or_(Site.id.in_(has), Site.id.in_(loaded), fresh))
+
+
+def _opened(session: Session, revision: Revision, product: str) -> ColumnElement[bool]:
+    """Return a condition on `Site` rows joined with `RolloutSite`: the stage was opened."""
+    rollout = newest(session, [revision.id]).get(revision.id)
+    if rollout is None:
+        since = session.scalar(select(Staged.since).where(Staged.product == product))
+        return true() if _early(revision, since) else false()
+    stages = list(session.scalars(select(RolloutStage).where(RolloutStage.rollout == rollout.id)))
+    return stage_of(stages) <= rollout.stage if rollout.state in (RUNNING, FINISHED) else false()
+
+
+def _early(revision: Revision, since: datetime | None) -> bool:
+    """Tell whether a revision was published before its product had rings."""
+    return since is None or (revision.published is not None and revision.published < since)
