@@ -33,11 +33,12 @@ FILE = click.Path(path_type=Path)
 def history_command(site: str, begin: str | None, end: str | None, zone: str | None, out: Path | None) -> None:
     """Show what happened at a site and its nodes, in UTC and in the customer's time; shared names are aliases."""
     now = clock()
+    since, until = optional_moment(begin, now, start=True), optional_moment(end, now)
     with the_register() as register, register.read() as session:
         customer, sites, is_site = named_sites(session, site)
         if not is_site:
             raise UsageError("options", f"{site} is a customer; name one of its sites")
-        found = history(session, sites[0]).between(_begin(begin), optional_moment(end))
+        found = history(session, sites[0]).between(since, until)
         there = _zone(zone) or found.zone
         text = _page(customer, found, there, f"{now:%Y-%m-%d %H:%M} UTC")
         document = _document(customer, found, there)
@@ -45,13 +46,6 @@ def history_command(site: str, begin: str | None, end: str | None, zone: str | N
         write_file(out, f"{text}\n".encode())
         text = str(out)
     report({**document, "out": str(out) if out else None}, text)
-
-
-def _begin(text: str | None) -> Any:
-    moment = optional_moment(text)
-    # A day alone means its end elsewhere; as a beginning it is its start.
-    day = text is not None and len(text.strip()) == len("2026-03-05")
-    return moment.replace(hour=0, minute=0, second=0, microsecond=0) if moment is not None and day else moment
 
 
 def _zone(name: str | None) -> ZoneInfo | None:

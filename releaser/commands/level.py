@@ -25,7 +25,8 @@ from patchline.releaser.fleet.levels import When, levels, named_sites
 @json_option
 def level(name: str, at: str | None, known_at: str | None) -> None:
     """Show the patch level of a site, or of all sites of a customer, with evidence and age."""
-    when = When(clock(), optional_moment(at), optional_moment(known_at))
+    now = clock()
+    when = When(now, optional_moment(at, now), optional_moment(known_at, now))
     with the_register() as register, register.read() as session:
         customer, sites, is_site = named_sites(session, name)
         found = accounts(session, levels(session, sites, when), when, closely=is_site)

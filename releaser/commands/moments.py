@@ -4,21 +4,33 @@ from datetime import UTC, datetime, timedelta
 
 from patchline.patches.errors import UsageError
 
+_DAY = len("2026-03-05")
 
-def read_moment(text: str) -> datetime:
+
+def read_moment(text: str, now: datetime, *, start: bool = False) -> datetime:
     """Return the end of a day, or the moment where a time is given; UTC unless it says its offset.
 
+    Args:
+        text: as somebody wrote it.
+        now: what is asked for lies before it; the rest of today counts as now.
+        start: a day alone means its beginning.
+
     Raises:
-        UsageError: it is no date.
+        UsageError: it is no date, or has not come yet.
     """
+    written = text.strip()
     try:
-        found = datetime.fromisoformat(text.strip())
+        found = datetime.fromisoformat(written)
         moment = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-        return moment + timedelta(days=1, microseconds=-1) if len(text.strip()) == len("2026-03-05") else moment
     except (ValueError, OverflowError):
-        raise UsageError("date", f"{text[:40]!r} is no date") from None
+        raise UsageError("date", f"{written[:40]!r} is no date") from None
+    if moment > now:
+        raise UsageError("date", f"{written[:40]} has not come yet")
+    if start or len(written) != _DAY:
+        return moment
+    return min(moment + timedelta(days=1, microseconds=-1), now)
 
 
-def optional_moment(text: str | None) -> datetime | None:
+def optional_moment(text: str | None, now: datetime, *, start: bool = False) -> datetime | None:
     """Return `read_moment` of a text, None of none."""
-    return read_moment(text) if text is not None else None
+    return read_moment(text, now, start=start) if text is not None else None

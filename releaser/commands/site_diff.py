@@ -21,7 +21,8 @@ from patchline.releaser.fleet.sites import the_site
 @json_option
 def diff(first: str, second: str, at: str | None) -> None:
     """Show what differs between two sites: baseline, hotfixes, fixes."""
-    when = When(clock(), optional_moment(at))
+    now = clock()
+    when = When(now, optional_moment(at, now))
     with the_register() as register, register.read() as session:
         both = levels(session, [the_site(session, first), the_site(session, second)], when)
         found = difference(session, *both)

@@ -17,6 +17,7 @@ from patchline.releaser.rollouts.reaching import reached_all
 from patchline.releaser.states import State
 from patchline.releaser.tables.customers import Site
 from patchline.releaser.tables.fleet import Download
+from patchline.releaser.tables.hotfixes import Hotfix, Revision
 
 _THEN = "what they could have then is not kept"
 
@@ -109,13 +110,15 @@ def _gone(session: Session, level: Level, when: When) -> frozenset[int]:
 
 def _obstacles(session: Session, site: Site, kept: Shelf, when: When) -> dict[int, str | None]:
     """Return by published revision why the site may not have it yet, None where it may."""
-    rows = [pair for id_, pair in kept.rows.items() if kept.facts[id_].state is State.PUBLISHED]
+    ids = [id_ for id_, fact in kept.facts.items() if fact.state is State.PUBLISHED]
     if not when.is_now:
-        return {revision.id: _THEN for revision, _ in rows}
+        return dict.fromkeys(ids, _THEN)
+    rows = select(Revision, Hotfix).join(Hotfix, Hotfix.id == Revision.hotfix).where(Revision.id.in_(ids))
+    pairs = session.execute(rows).all()
     entitled = rights(session, site.customer)
-    reach = reached_all(session, [revision for revision, _ in rows], site, when.now)
+    reach = reached_all(session, [revision for revision, _ in pairs], site, when.now)
     found: dict[int, str | None] = {}
-    for revision, hotfix in rows:
+    for revision, hotfix in pairs:
         closed = entitled.why_not(hotfix, revision, when.now)
         found[revision.id] = closed.reason.value if closed is not None else reach[revision.id].reason
     return found
@@ -148,14 +151,17 @@ def _account(
     level: Level, kept: Shelf, gone: Collection[int], taken: frozenset[int], obstacles: Mapping[int, str | None]
 ) -> Account:
     site = site_facts(level, kept, gone, taken)
-    there = {one.revision: one for one in level.there}
+    there = {one.revision: one for one in level.there if one.revision is not None}
+    place = (level.site.product, level.baseline or "")
     found = []
-    for id_, fact in kept.facts.items():
+    for id_ in dict.fromkeys([*kept.at(place), *there, *gone, *taken]):
+        fact = kept.facts.get(id_)
+        if fact is None or fact.product != level.site.product:
+            continue
         judged = judge(fact, site, obstacles.get(id_))
-        if fact.product == level.site.product and _matters(judged.state, fact, site):
-            revision, hotfix = kept.rows[id_]
-            more = (hotfix.title, hotfix.severity, hotfix.kind, revision.published, there.get(id_))
-            found.append(At(fact, judged, *more))
+        if _matters(judged.state, fact, site):
+            told = kept.told[id_]
+            found.append(At(fact, judged, told.title, told.severity, told.kind, told.published, there.get(id_)))
     found.sort(key=lambda one: (_ORDER.index(one.state), one.revision.hotfix, one.revision.number))
     return Account(level, tuple(found), tuple(_unsolved(level, kept, site)), *_distance(level, kept, found))
 
@@ -190,23 +196,18 @@ def _unsolved(level: Level, kept: Shelf, site: SiteFacts) -> Iterable[Mark]:
     if level.baseline is None:
         return
     place = (level.site.product, level.baseline)
-    offered = [
-        fact.id
-        for fact in kept.facts.values()
-        if (fact.product, fact.baseline) == place
-        and fact.state is State.PUBLISHED
-        and (fact.customers is None or site.customer in fact.customers)
-    ]
+    facts = [kept.facts[id_] for id_ in kept.at(place)]
+    offered = [fact for fact in facts if fact.state is State.PUBLISHED and _is_for(fact, site)]
+    revisions = [*site.pending, *(fact.id for fact in offered)]
+    fixes = site.mended.union(*(fact.fixes for fact in offered))
+    cves = frozenset[str]().union(*(kept.cves.get(id_, frozenset()) for id_ in revisions))
     for mark in kept.marks.get(place, ()):
-        if mark.status is Status.NOT_AFFECTED:
-            continue
-        if not any(_mends(revision, mark, kept) for revision in (*site.pending, *offered)):
+        if mark.status is not Status.NOT_AFFECTED and mark.issue not in fixes and mark.cve.isdisjoint(cves):
             yield mark
 
 
-def _mends(revision: int, mark: Mark, kept: Shelf) -> bool:
-    fact = kept.facts.get(revision)
-    return fact is not None and (mark.issue in fact.fixes or not mark.cve.isdisjoint(kept.cves.get(revision, ())))
+def _is_for(fact: RevisionFacts, site: SiteFacts) -> bool:
+    return fact.customers is None or site.customer in fact.customers
 
 
 def _distance(level: Level, kept: Shelf, found: Sequence[At]) -> tuple[int | None, int | None, int | None]:

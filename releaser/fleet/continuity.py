@@ -213,7 +213,7 @@ def _by_commits(session: Session, level: Level, baseline: Baseline, kept: Shelf,
 
 def _sources(session: Session, level: Level, kept: Shelf) -> dict[int, tuple[str, list[tuple[str, ...]]]]:
     """Return by revision the commit it was built on, and the commits that are its fix: its own, and what they came from."""
-    ids = [one.revision for one in level.there if one.revision in kept.rows]
+    ids = [one.revision for one in level.there if one.revision in kept.facts]
     query = (
         select(Revision.id, Revision.manifest, Campaign.commits)
         .join(Hotfix, Hotfix.id == Revision.hotfix)

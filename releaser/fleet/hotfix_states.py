@@ -7,6 +7,7 @@ add up to the fleet.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 from patchline.releaser.states import State
 
@@ -89,6 +90,11 @@ class SiteFacts:
     downloaded: frozenset[int] = frozenset()
     baseline_fixes: frozenset[str] = frozenset()
 
+    @cached_property
+    def mended(self) -> frozenset[str]:
+        """All that what is in force mends in full."""
+        return frozenset[str]().union(*self.fixes.values())
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -137,7 +143,7 @@ def _absent(revision: RevisionFacts, site: SiteFacts, obstacle: str | None) -> J
     """Judge one for the site's baseline that is not in force there."""
     if site.numbers.get(revision.hotfix, 0) > revision.number or site.named.get(revision.hotfix, 0) >= revision.number:
         return Judged(HotfixState.SUPERSEDED)
-    if revision.fixes and revision.fixes <= frozenset[str]().union(*site.fixes.values()):
+    if revision.fixes and revision.fixes <= site.mended:
         return Judged(HotfixState.SUPERSEDED, "what is in force mends all of it")
     if revision.fixes and revision.fixes <= site.baseline_fixes:
         return Judged(HotfixState.IN_BASELINE, f"{site.baseline} does not need it")

@@ -6,6 +6,8 @@ A constant number of statements, however many sites and hotfixes there are.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
+from typing import Any
 
 from sqlalchemy import or_, select, tuple_
 from sqlalchemy.orm import Session
@@ -44,28 +46,47 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Told:
+    """What people are told of a revision; nobody knows when some were published."""
+
+    title: str
+    severity: str
+    kind: str
+    published: datetime | None
+
+
+@dataclass(frozen=True)
 class Shelf:
     """Everything about the revisions that may matter to some sites.
 
     Attributes:
         facts: by revision.
-        published: by revision, None where nobody knows.
         cves: by revision, of what it mends in full.
         named: by revision in force, the hotfixes in whose place it stands by its own words, up to which revision.
         marks: by baseline, issues and how it stands to them.
         contained: by baseline, fixes whose commits a campaign found in its history.
         baselines: by product the labels with when they were registered, oldest first.
-        rows: revisions and hotfixes as they are now.
+        told: by revision what people are told of it.
     """
 
     facts: Mapping[int, RevisionFacts]
-    published: Mapping[int, datetime | None]
     cves: Mapping[int, frozenset[str]]
     named: Mapping[int, Mapping[str, int]]
     marks: Mapping[Place, Sequence[Mark]]
     contained: Mapping[Place, frozenset[str]]
     baselines: Mapping[str, Sequence[tuple[str, datetime]]]
-    rows: Mapping[int, tuple[Revision, Hotfix]]
+    told: Mapping[int, Told]
+
+    def at(self, place: Place) -> Sequence[int]:
+        """Return the revisions for a baseline."""
+        return self._by_place.get(place, ())
+
+    @cached_property
+    def _by_place(self) -> dict[Place, list[int]]:
+        found: dict[Place, list[int]] = {}
+        for fact in self.facts.values():
+            found.setdefault((fact.product, fact.baseline), []).append(fact.id)
+        return found
 
     def baseline_fixes(self, place: Place) -> frozenset[str]:
         """Return the fixes for which a baseline needs no hotfix."""
@@ -94,21 +115,22 @@ def shelf(
     states = _states(session, rows, at)
     return Shelf(
         facts=_facts(rows, states, fixes),
-        published={id_: revision.published for id_, (revision, _) in rows.items()},
         cves=cves,
         named=_named(session, in_force),
         marks=_marks(session, places),
         contained=_contained(session, places),
         baselines=_baselines(session, {product for product, _ in places}),
-        rows=rows,
+        told={id_: Told(row.title, row.severity, row.kind, row.published) for id_, row in rows.items()},
     )
 
 
-def _rows(session: Session, places: Collection[Place], ids: Collection[int]) -> dict[int, tuple[Revision, Hotfix]]:
+def _rows(session: Session, places: Collection[Place], ids: Collection[int]) -> dict[int, Any]:
     here = tuple_(Hotfix.product, Hotfix.baseline).in_(sorted(places))
-    query = select(Revision, Hotfix).join(Hotfix, Hotfix.id == Revision.hotfix)
+    columns = (Revision.id, Revision.hotfix, Revision.number, Revision.state, Revision.legacy, Revision.published)
+    more = (Hotfix.product, Hotfix.baseline, Hotfix.customers, Hotfix.title, Hotfix.severity, Hotfix.kind)
+    query = select(*columns, *more).join(Hotfix, Hotfix.id == Revision.hotfix)
     query = query.where(or_(here, Revision.id.in_(sorted(ids)))).order_by(Hotfix.id, Revision.number)
-    return {revision.id: (revision, hotfix) for revision, hotfix in session.execute(query)}
+    return {row.id: row for row in session.execute(query)}
 
 
 def _fixes(session: Session, ids: Collection[int]) -> tuple[dict[int, frozenset[str]], dict[int, frozenset[str]]]:
@@ -129,37 +151,37 @@ def _frozen(found: Mapping[int, set[str]]) -> dict[int, frozenset[str]]:
     return {key: frozenset(names) for key, names in found.items()}
 
 
-def _states(session: Session, rows: Mapping[int, tuple[Revision, Hotfix]], at: datetime | None) -> dict[int, State]:
+def _states(session: Session, rows: Mapping[int, Any], at: datetime | None) -> dict[int, State]:
     """Return the state of each revision; at a moment, of those that there were then."""
     if at is None:
-        return {id_: State(revision.state) for id_, (revision, _) in rows.items()}
+        return {id_: State(row.state) for id_, row in rows.items()}
     steps = select(Step.revision, Step.state).where(Step.revision.in_(sorted(rows)), Step.at <= at)
     found = {row.revision: State(row.state) for row in session.execute(steps.order_by(Step.revision, Step.number))}
     # What was shipped before the register knew it was out there all along.
-    return {id_: State.PUBLISHED for id_, (revision, _) in rows.items() if revision.legacy} | found
+    return {id_: State.PUBLISHED for id_, row in rows.items() if row.legacy} | found
 
 
 def _facts(
-    rows: Mapping[int, tuple[Revision, Hotfix]], states: Mapping[int, State], fixes: Mapping[int, frozenset[str]]
+    rows: Mapping[int, Any], states: Mapping[int, State], fixes: Mapping[int, frozenset[str]]
 ) -> dict[int, RevisionFacts]:
     newest: dict[str, int] = {}
     for id_, state in states.items():
-        revision = rows[id_][0]
+        row = rows[id_]
         if state in _OFFERED:
-            newest[revision.hotfix] = max(newest.get(revision.hotfix, 0), revision.number)
+            newest[row.hotfix] = max(newest.get(row.hotfix, 0), row.number)
     return {
         id_: RevisionFacts(
             id=id_,
-            hotfix=hotfix.id,
-            number=revision.number,
-            product=hotfix.product,
-            baseline=hotfix.baseline,
+            hotfix=row.hotfix,
+            number=row.number,
+            product=row.product,
+            baseline=row.baseline,
             state=states.get(id_, State.DRAFT),
             fixes=fixes.get(id_, frozenset()),
-            customers=frozenset(hotfix.customers) if hotfix.customers else None,
-            newest=newest.get(hotfix.id, 0),
+            customers=frozenset(row.customers) if row.customers else None,
+            newest=newest.get(row.hotfix, 0),
         )
-        for id_, (revision, hotfix) in rows.items()
+        for id_, row in rows.items()
     }
 
 
@@ -179,24 +201,16 @@ def _replaced(manifest: Manifest) -> dict[str, int]:
 
 def _marks(session: Session, places: Collection[Place]) -> dict[Place, list[Mark]]:
     query = (
-        select(Affected, Issue)
+        select(Affected.product, Affected.baseline, Affected.status, Affected.reason)
+        .add_columns(Issue.id, Issue.title, Issue.severity, Issue.cve, Issue.workaround)
         .join(Issue, Issue.id == Affected.issue)
         .where(tuple_(Affected.product, Affected.baseline).in_(sorted(places)))
         .order_by(Issue.id)
     )
     found: dict[Place, list[Mark]] = {}
-    for mark, issue in session.execute(query):
-        found.setdefault((mark.product, mark.baseline), []).append(
-            Mark(
-                issue=issue.id,
-                title=issue.title,
-                severity=issue.severity,
-                cve=frozenset(issue.cve),
-                workaround=issue.workaround,
-                status=Status(mark.status),
-                reason=mark.reason,
-            )
-        )
+    for product, baseline, status, reason, id_, title, severity, cve, workaround in session.execute(query):
+        mark = Mark(id_, title, severity, frozenset(cve), workaround, Status(status), reason)
+        found.setdefault((product, baseline), []).append(mark)
     return found
 
 

@@ -158,4 +158,5 @@ def test_command_answers_for_sites_and_customers_and_refuses_what_is_no_date(mar
     asked = json.loads(asked.out)
     assert asked["at"] == "2026-03-05T23:59:59Z" and asked["sites"][0]["level"] == f"1.0+{march.one}"
     assert "as of 2026-03-03, signed report carried by hand" in run("patchline", "level", "acme", *home).out
+    assert "has not come yet" in run("patchline", "level", "acme", "--at", "2999-01-01", *home, expect=2).err
     assert "is no date" in run("patchline", "level", "acme", "--at", "March", *home, expect=2).err
