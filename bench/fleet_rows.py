@@ -5,6 +5,7 @@ point, so that old ones are nearly everywhere and new ones nearly nowhere.
 """
 
 import random
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ TIERS = ("gold", "silver", "bronze")
 _BY = {"added": NOW, "added_by": "ada"}
 _EVIDENCE = (*["signed-online"] * 6, *["signed-by-hand"] * 3, "told-with-code", "told")
 _BATCH = 50_000
+_PATIENCE = 50
+_UNSEEN = """SELECT count(*) FROM pg_class WHERE relallvisible < relpages
+AND relname IN ('site', 'site_state', 'applied', 'download')"""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,14 @@ def _unwatched(connection: Connection) -> Iterator[None]:
 def settle(database: Database) -> None:
     """Let the database look at what it has, as it does by itself after a while."""
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("ANALYZE" if database.is_sqlite else "VACUUM (ANALYZE)")
+        if database.is_sqlite:
+            connection.exec_driver_sql("ANALYZE")
+            return
+        for _ in range(_PATIENCE):
+            connection.exec_driver_sql("VACUUM (ANALYZE)")
+            if not connection.exec_driver_sql(_UNSEEN).scalar():
+                return
+            time.sleep(0.2)  # PostgreSQL's own upkeep looks at the same tables, and so keeps them from being settled.
 
 
 def revision_of(extent: Extent, product: int, baseline: int, ordinal: int) -> int:

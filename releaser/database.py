@@ -8,6 +8,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -154,11 +155,13 @@ def schema_of(connection: Connection) -> str | None:
 
 def newest_schema() -> str:
     """Return the revision that the migrations lead to."""
-    return str(ScriptDirectory.from_config(_alembic()).get_current_head())
+    return _known_schemas()[0]
 
 
-def _known_schemas() -> frozenset[str]:
-    return frozenset(script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions())
+@cache
+def _known_schemas() -> tuple[str, ...]:
+    """Return the revisions of the migrations, the newest first; reading them takes longer than most questions."""
+    return tuple(script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions())
 
 
 def _alembic(connection: Connection | None = None) -> Config:

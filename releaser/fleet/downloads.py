@@ -1,9 +1,10 @@
 """Who has fetched something, whether or not it was applied since: a download says nothing of a site's level."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from patchline.patches.errors import UsageError
@@ -13,7 +14,7 @@ from patchline.releaser.tables.customers import Site
 from patchline.releaser.tables.fleet import Applied, Download
 
 DONE = "done"
-_OF_NONE = 0
+_SITE: ColumnElement[int] = func.coalesce(Download.site, 0)
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,9 @@ def downloaded(session: Session, subject: Subject, *, limit: int | None = 100, a
     """
     check_limit(limit)
     told = {**subject.less, **subject.full}
-    site: ColumnElement[int] = func.coalesce(Download.site, _OF_NONE)
-    query = (
-        select(Download.customer, site.label("site"), Download.revision, func.max(Download.at).label("at"))
-        .where(Download.revision.in_(list(told)), Download.outcome == DONE, site.not_in(retired()))
-        .group_by(Download.customer, site, Download.revision)
-        .order_by(Download.customer, site, Download.revision)
-    )
+    query = fetching(list(told))
     if after is not None:
-        query = query.where(tuple_(Download.customer, site, Download.revision) > tuple_(*_read(after)))
+        query = query.where(tuple_(Download.customer, _SITE, Download.revision) > tuple_(*_read(after)))
     if limit is not None:
         query = query.limit(limit + 1)
     found = query.subquery()
@@ -75,6 +70,16 @@ def downloaded(session: Session, subject: Subject, *, limit: int | None = 100, a
             for row in shown
         ),
         f"{shown[-1].customer}:{shown[-1].site}:{shown[-1].revision}" if len(shown) < len(rows) else None,
+    )
+
+
+def fetching(revisions: Sequence[int]) -> Select[str, int, int, datetime]:
+    """Return the statement for who has fetched these revisions, each customer, site and revision once."""
+    return (
+        select(Download.customer, _SITE.label("site"), Download.revision, func.max(Download.at).label("at"))
+        .where(Download.revision.in_(revisions), Download.outcome == DONE, _SITE.not_in(retired()))
+        .group_by(Download.customer, _SITE, Download.revision)
+        .order_by(Download.customer, _SITE, Download.revision)
     )
 
 
