@@ -18,6 +18,7 @@ from bench import (
     building,
     catalogue,
     channel,
+    fleet,
     history,
     inputs,
     kits,
@@ -47,13 +48,28 @@ class Extent:
     kit: tuple[int, int] = (4, 4 << 20)
     events: int = 100_000
     tried: tuple[int, int] = (50, 500)
+    sites: tuple[int, ...] = (10_000,)
+    questions: int = 40
 
 
 TINY = Extent(
-    "tiny", 1, 1 << 20, [(10, 2_000, None), (20, 10_000, None)], 8 << 20, 1, (2, 20), (2, 20_000), 100, tried=(1, 2)
+    name="tiny",
+    rounds=1,
+    hashed=1 << 20,
+    applied=[(10, 2_000, None), (20, 10_000, None)],
+    memory=8 << 20,
+    changes=1,
+    listed=(2, 20),
+    kit=(2, 20_000),
+    events=100,
+    tried=(1, 2),
+    sites=(200,),
+    questions=2,
 )
 QUICK = Extent("quick", 5, 256 << 20, [(50, 20_000, None), (500, 20_000, 0.4), (200, 1_000_000, 0.85)], 256 << 20, 3)
-FULL = Extent("full", 9, 1 << 30, QUICK.applied, 2 << 30, 30, kit=(40, 52 << 20), events=1_000_000)
+FULL = Extent(
+    "full", 9, 1 << 30, QUICK.applied, 2 << 30, 30, kit=(40, 52 << 20), events=1_000_000, sites=(10_000, 100_000)
+)
 
 
 def ranges(extent: Extent, folder: Path) -> list[Range]:
@@ -87,6 +103,7 @@ def measure(extent: Extent, folder: Path) -> Iterator[Figure]:
     yield from lists.run(folder / "lists", extent.listed, extent.rounds)
     yield from kits.run(folder / "kits", *extent.kit, min(extent.rounds, 3))
     yield from history.run(vendor, folder / "history", extent.changes, extent.rounds)
+    yield from fleet.run(folder / "fleet", extent.sites, extent.questions)
     yield from register.run(folder / "register", extent.events, min(extent.rounds, 3))
     yield from levels.run(folder / "levels", extent.tried, min(extent.rounds, 3))
     yield from memory.run(vendor, folder / "memory", extent.memory)

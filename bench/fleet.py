@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from patchline.patches import terminal
 from patchline.releaser.commands.main import patchline
 from patchline.releaser.database import Database
 from patchline.releaser.fleet import exposure, questions
+from patchline.releaser.fleet.matching import matching
 from patchline.releaser.fleet.subjects import Answer, Subject, of_cve, of_hotfix
 from patchline.releaser.tables.fleet import SiteState
 from patchline.releaser.tables.hotfixes import RevisionCve
@@ -39,8 +41,14 @@ _COMMAND = {10_000: 50.0, _LARGE: 400.0}
 _PAGE = 20.0
 _RAW = 1.3
 
-Timed = tuple[float, float, float, float]
-"""Median and 95th percentile of the wall in milliseconds, median of this process's CPU, and rows on average."""
+
+@dataclass(frozen=True)
+class Timed:
+    """What some work took, in milliseconds of wall and of this process's CPU, and how many rows it gave on average."""
+
+    wall: tuple[float, ...]
+    cpu: tuple[float, ...]
+    rows: float
 
 
 def run(folder: Path, sizes: Sequence[int], rounds: int) -> Iterator[Figure]:
@@ -56,7 +64,7 @@ def run(folder: Path, sizes: Sequence[int], rounds: int) -> Iterator[Figure]:
 
 
 def timed(work: Callable[[Any], int], given: Sequence[Any]) -> Timed:
-    """Return what the work takes, with each of what is given, after one that does not count."""
+    """Return what the work takes with each of what is given, after one that does not count."""
     work(given[0])
     wall, cpu, rows = [], [], []
     for one in given:
@@ -64,13 +72,18 @@ def timed(work: Callable[[Any], int], given: Sequence[Any]) -> Timed:
         rows.append(work(one))
         wall.append((time.perf_counter() - started) * 1000)
         cpu.append((time.process_time() - before) * 1000)
-    ordered = sorted(wall)
-    return statistics.median(ordered), ordered[int(len(ordered) * 0.95)], statistics.median(cpu), statistics.mean(rows)
+    return Timed(tuple(sorted(wall)), tuple(sorted(cpu)), statistics.mean(rows))
 
 
 def _figure(number: str, what: str, found: Timed, goal: float | None) -> Figure:
-    details = {"p50 ms": found[0], "cpu p50 ms": found[2], "rows": found[3]}
-    return Figure(number, what, found[1], "ms p95", goal, counts="wall", details=details)
+    """Return the slowest in twenty: in CPU where all the work is this process's, in wall where a server does it."""
+    own = "sqlite" in what
+    counted, other = (found.cpu, found.wall) if own else (found.wall, found.cpu)
+    counts, beside = ("cpu", "wall") if own else ("wall", "cpu")
+    late = int(len(counted) * 0.95)
+    details = {"p50 ms": statistics.median(counted), f"{beside} p50 ms": statistics.median(other)}
+    details |= {f"{beside} p95 ms": other[late], "rows": found.rows}
+    return Figure(number, what, counted[late], "ms p95", goal, counts=counts, details=details)
 
 
 # The statements alone
@@ -101,7 +114,7 @@ def level(customer: str) -> Select[*tuple[Any, ...]]:
 
 def lacking(subject: Subject) -> Select[*tuple[Any, ...]]:
     """Return the statement for all sites that lack it."""
-    return questions.keys(subject, questions.matching(subject, Answer.LACKS))
+    return questions.keys(subject, matching(subject, Answer.LACKS))
 
 
 def exposing(subject: Subject) -> Select[*tuple[Any, ...]]:

@@ -47,6 +47,10 @@ def test_every_benchmark_runs_on_tiny_input(tmp_path):
         "R2",
         "N1",
         "N2",
+        "Q1",
+        "Q2",
+        "W1",
+        "W2",
     }
     assert all(figure["value"] > 0 for figure in figures if figure["unit"] == "x")
 

@@ -4,16 +4,17 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Integer, and_, case, cast, func, select
+from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
 from patchline.patches.wording import counted
 from patchline.releaser.fleet import questions
 from patchline.releaser.fleet.downloads import DONE
-from patchline.releaser.fleet.questions import Totals, heard, in_scope, matching, of_products
+from patchline.releaser.fleet.matching import at_places, having, heard, in_scope, matching, of_products
+from patchline.releaser.fleet.questions import Totals
 from patchline.releaser.fleet.subjects import Answer, Subject, of_fixes, of_hotfix
 from patchline.releaser.tables.customers import Customer, Site
-from patchline.releaser.tables.fleet import Applied, Download, SiteState
+from patchline.releaser.tables.fleet import Download, SiteState
 from patchline.releaser.tables.hotfixes import Campaign
 
 
@@ -104,26 +105,21 @@ def adoption(session: Session, identifier: str) -> Adoption:
 
 
 def _shares(session: Session, subject: Subject) -> tuple[Share, ...]:
-    having = (
-        select(Applied.site, func.min(cast(Applied.pending, Integer)).label("pending"))
-        .where(Applied.revision.in_(list(subject.full)))
-        .group_by(Applied.site)
-        .subquery()
-    )
-    has_it = having.c.site.is_not(None)
-    for_it = and_(questions.at_places(list(subject.grounds)), in_scope(subject))
+    there = having(subject)
+    has_it = there.c.site.is_not(None)
+    for_it = and_(at_places(list(subject.grounds)), in_scope(subject))
     query = (
         select(
             Customer.tier,
             Site.ring,
             func.count().label("sites"),
             func.sum(case((has_it, 1), else_=0)).label("has"),
-            func.sum(case((having.c.pending == 1, 1), else_=0)).label("pending"),
+            func.sum(case((there.c.pending == 1, 1), else_=0)).label("pending"),
         )
         .select_from(SiteState)
         .join(Site, Site.id == SiteState.site)
         .join(Customer, Customer.id == SiteState.customer)
-        .outerjoin(having, having.c.site == SiteState.site)
+        .outerjoin(there, there.c.site == SiteState.site)
         .where(*of_products(subject), heard(), has_it | for_it)
         .group_by(Customer.tier, Site.ring)
         .order_by(Customer.tier, Site.ring)

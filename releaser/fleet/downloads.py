@@ -8,7 +8,8 @@ from sqlalchemy import ColumnElement, Select, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from patchline.patches.errors import UsageError
-from patchline.releaser.fleet.questions import check_limit, retired
+from patchline.releaser.fleet.matching import retired
+from patchline.releaser.fleet.questions import check_limit
 from patchline.releaser.fleet.subjects import Subject
 from patchline.releaser.tables.customers import Site
 from patchline.releaser.tables.fleet import Applied, Download

@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 from patchline.releaser.fleet import questions
 from patchline.releaser.fleet.downloads import DONE
 from patchline.releaser.fleet.entitlements import Reason, Rights
-from patchline.releaser.fleet.questions import SiteRow, Totals, applied_at, at_places, heard, in_scope, matching
+from patchline.releaser.fleet.matching import applied_at, at_places, heard, in_scope, matching, of_products
+from patchline.releaser.fleet.questions import SiteRow, Totals
 from patchline.releaser.fleet.subjects import FULL, Answer, Offer, Subject
 from patchline.releaser.issues import Standing, standing
 from patchline.releaser.states import State
@@ -237,7 +238,7 @@ def customers_exposed(subject: Subject) -> Select[str, int, int]:
     needing: ColumnElement[int] = func.sum(case((_needs(subject), 1), else_=0))
     return (
         select(SiteState.customer, needing.label("exposed"), (func.count() - needing).label("silent"))
-        .where(*questions.of_products(subject), or_(is_exposed(subject), matching(subject, Answer.UNKNOWN)))
+        .where(*of_products(subject), or_(is_exposed(subject), matching(subject, Answer.UNKNOWN)))
         .group_by(SiteState.customer)
         .order_by(SiteState.customer)
     )

@@ -6,24 +6,31 @@ them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, and_, case, cast, false, func, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    case,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Session
 
 from patchline.patches.errors import UsageError
 from patchline.patches.statements import time_text
+from patchline.releaser.fleet.matching import NEVER, having, heard, in_scope, matching, of_products
 from patchline.releaser.fleet.sites import the_site
-from patchline.releaser.fleet.subjects import NOT_FOR_THEM, Answer, Place, Subject
+from patchline.releaser.fleet.subjects import NOT_FOR_THEM, Answer, Subject
 from patchline.releaser.tables.customers import Site
 from patchline.releaser.tables.fleet import Applied, EvidenceGrade, SiteState
 
 MOST = 1000
 """Sites of one page."""
-
-_NEVER = EvidenceGrade.NEVER.value
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,7 @@ class SiteRow:
     Attributes:
         why: in words, for those whose baseline says it or of which nothing is known.
         applied: what it has that counts, or that mends it in part.
+        pending: what runs there does not use yet what counts.
         as_of: the moment at which it was so.
         unknown: hotfixes in force there that the register does not know.
         contested: a restored or cloned site reports beside it.
@@ -116,13 +124,8 @@ class SiteRow:
     unknown: int
     answer: Answer
     why: str
-    applied: tuple[Having, ...] = field(default=())
-
-    @property
-    def pending(self) -> bool:
-        """Whether all that counts there is not used yet by what runs."""
-        counting = [one for one in self.applied if one.coverage == "full"]
-        return bool(counting) and all(one.pending for one in counting)
+    applied: tuple[Having, ...] = ()
+    pending: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,14 +141,14 @@ class Page:
 
 def is_known(baseline: str | None, evidence: str) -> bool:
     """Tell whether a site's level is known at all."""
-    return baseline is not None and evidence != _NEVER
+    return baseline is not None and evidence != NEVER
 
 
 def judged(
     subject: Subject, customer: str, product: str, baseline: str | None, evidence: str, applied: bool
 ) -> tuple[Answer, str]:
     """Answer for one site, with the reason where it is not what the site applied."""
-    if evidence == _NEVER:
+    if evidence == NEVER:
         return Answer.UNKNOWN, "nothing was ever heard of it"
     if baseline is None:
         return Answer.UNKNOWN, "its baseline is not known"
@@ -155,62 +158,6 @@ def judged(
     if ground.answer is Answer.LACKS and subject.customers is not None and customer not in subject.customers:
         return Answer.NOT_APPLICABLE, NOT_FOR_THEM
     return ground.answer, ground.why
-
-
-# The same for the database
-
-
-def retired() -> Select[int]:
-    """Return a statement for the sites that are no more."""
-    return select(Site.id).where(Site.retired.is_not(None))
-
-
-def of_products(subject: Subject) -> list[ColumnElement[bool]]:
-    """Return the conditions for all sites that a question is about."""
-    return [SiteState.product.in_(subject.products), SiteState.site.not_in(retired())]
-
-
-def heard() -> ColumnElement[bool]:
-    """Return the condition that a site's level is known."""
-    return and_(SiteState.baseline.is_not(None), SiteState.evidence != _NEVER)
-
-
-def at_places(places: Sequence[Place]) -> ColumnElement[bool]:
-    """Return the condition that a site runs one of these baselines."""
-    by_product: dict[str, list[str]] = {}
-    for product, label in places:
-        by_product.setdefault(product, []).append(label)
-    found = [and_(SiteState.product == name, SiteState.baseline.in_(labels)) for name, labels in by_product.items()]
-    return or_(false(), *found)
-
-
-def in_scope(subject: Subject) -> ColumnElement[bool]:
-    """Return the condition that it is for a site's customer."""
-    return true() if subject.customers is None else SiteState.customer.in_(subject.customers)
-
-
-def applied_at(subject: Subject, *, used: bool = False) -> Select[int]:
-    """Return a statement for the sites that have applied it; with `used` those whose running processes use it."""
-    query = select(Applied.site).where(Applied.revision.in_(list(subject.full)))
-    return query.where(Applied.pending.is_(False)) if used else query
-
-
-def matching(subject: Subject, answer: Answer) -> ColumnElement[bool]:
-    """Return the condition for the sites of which a question answers so."""
-    has_it = SiteState.site.in_(applied_at(subject))
-    lacks_it = SiteState.site.not_in(applied_at(subject))
-    if answer is Answer.HAS:
-        return and_(heard(), or_(has_it, at_places(subject.places(Answer.HAS))))
-    if answer is Answer.LACKS:
-        return and_(heard(), at_places(subject.places(Answer.LACKS)), in_scope(subject), lacks_it)
-    own = at_places(subject.places(answer))
-    if subject.otherwise.answer is answer:
-        own = or_(own, ~at_places(list(subject.grounds)))
-    if answer is Answer.UNKNOWN:
-        return or_(~heard(), and_(own, lacks_it))
-    if subject.customers is not None:
-        own = or_(own, and_(at_places(subject.places(Answer.LACKS)), ~in_scope(subject)))
-    return and_(heard(), own, lacks_it)
 
 
 # Counting
@@ -223,27 +170,22 @@ def counts(session: Session, subject: Subject) -> list[Count]:
 
 def counting(subject: Subject) -> Select[*tuple[Any, ...]]:
     """Return the statement that counts."""
-    having = (
-        select(Applied.site, func.min(cast(Applied.pending, Integer)).label("pending"))
-        .where(Applied.revision.in_(list(subject.full)))
-        .group_by(Applied.site)
-        .subquery()
-    )
-    has_it = and_(heard(), having.c.site.is_not(None))
-    waits = and_(heard(), having.c.site.is_(None), in_scope(subject))
+    there = having(subject)
+    has_it = and_(heard(), there.c.site.is_not(None))
+    waits = and_(heard(), there.c.site.is_(None), in_scope(subject))
     return (
         select(
             SiteState.product,
             SiteState.baseline,
             func.count().label("sites"),
-            _sum(SiteState.evidence == _NEVER).label("silent"),
+            _sum(SiteState.evidence == NEVER).label("silent"),
             _sum(has_it).label("applied"),
-            _sum(and_(has_it, having.c.pending == 1)).label("pending"),
+            _sum(and_(has_it, there.c.pending == 1)).label("pending"),
             _sum(waits).label("waiting"),
             func.min(case((has_it, SiteState.as_of))).label("oldest"),
             func.max(case((has_it, SiteState.as_of))).label("newest"),
         )
-        .outerjoin(having, having.c.site == SiteState.site)
+        .outerjoin(there, there.c.site == SiteState.site)
         .where(*of_products(subject))
         .group_by(SiteState.product, SiteState.baseline)
     )
@@ -384,7 +326,8 @@ def _having(
 
 
 def _row(subject: Subject, row: Mapping[Any, Any], having: Sequence[Having]) -> SiteRow:
-    counting = any(one.revision in subject.full for one in having)
+    counting = subject.is_met([one.revision for one in having])
+    used = subject.is_met([one.revision for one in having if not one.pending])
     answer, why = judged(subject, row["customer"], row["product"], row["baseline"], row["evidence"], counting)
     told = {**row, "evidence": EvidenceGrade(row["evidence"])}
-    return SiteRow(**told, answer=answer, why=why, applied=tuple(having))
+    return SiteRow(**told, answer=answer, why=why, applied=tuple(having), pending=counting and not used)

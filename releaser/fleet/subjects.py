@@ -7,7 +7,7 @@
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -51,6 +51,10 @@ class Offer:
         """Its name, such as `HF-2026-0012-r1`."""
         return self.fix.label
 
+    def in_part(self) -> "Offer":
+        """Return it as one that mends only a part of what is asked for."""
+        return replace(self, fix=replace(self.fix, coverage="partial"))
+
 
 @dataclass(frozen=True)
 class Ground:
@@ -76,6 +80,8 @@ class Subject:
         less: those that mend it in part or work around it, which do not count.
         grounds: the baselines of which something is known.
         otherwise: what all other baselines mean.
+        together: fixes that count when several revisions in force mend all of them.
+        parts: those revisions, with what each mends of it.
         customers: whom it is for; None for all.
         workaround: by product, what helps until there is a fix.
     """
@@ -84,10 +90,19 @@ class Subject:
     products: tuple[str, ...]
     full: Mapping[int, Offer]
     less: Mapping[int, Offer] = field(default_factory=dict)
+    together: frozenset[str] = frozenset()
+    parts: Mapping[int, frozenset[str]] = field(default_factory=dict)
     grounds: Mapping[Place, Ground] = field(default_factory=dict)
     otherwise: Ground = Ground(Answer.UNKNOWN, "nobody has looked at this baseline")
     customers: frozenset[str] | None = None
     workaround: Mapping[str, str] = field(default_factory=dict)
+
+    def is_met(self, revisions: Collection[int]) -> bool:
+        """Tell whether revisions in force at a site count as having it."""
+        if any(revision in self.full for revision in revisions):
+            return True
+        mended = frozenset[str]().union(*(self.parts.get(revision, frozenset()) for revision in revisions))
+        return bool(self.together) and mended == self.together
 
     def ground(self, place: Place) -> Ground:
         """Return what a baseline means."""
@@ -146,30 +161,49 @@ def of_hotfix(session: Session, identifier: str) -> Subject:
     one = own[-1] if identifier == last.hotfix else own[0]
     hotfix = session.get_one(Hotfix, last.hotfix)
     ground = Ground(Answer.LACKS, "not applied", offers=tuple(own))
+    others = _others(session, one)
+    fixes, mending = _mending(session, one, others)
+    including = {row for row, mends in mending.items() if mends == fixes} | _naming(session, one, others)
+    parts = {row: mends for row, mends in mending.items() if row not in including}
     return Subject(
         asked=identifier,
         products=(hotfix.product,),
-        full={offer.revision: offer for offer in [*own, *_including(session, one)]},
+        full={offer.revision: offer for offer in [*own, *(one for one in others if one.revision in including)]},
+        less={one.revision: one.in_part() for one in others if one.revision in parts},
+        together=fixes if parts else frozenset(),
+        parts=parts,
         grounds={(hotfix.product, hotfix.baseline): ground},
         otherwise=_ELSEWHERE,
         customers=frozenset(hotfix.customers) if hotfix.customers else None,
     )
 
 
-def _including(session: Session, one: Offer) -> list[Offer]:
-    """Return revisions of other hotfixes for the same baseline that include this one."""
-    fixes = select(RevisionFix.fix).where(RevisionFix.revision == one.revision, RevisionFix.coverage == FULL)
-    names = session.scalars(fixes).all()
-    listing = set(session.scalars(listing_all(names))) if names else set()
+def _others(session: Session, one: Offer) -> list[Offer]:
+    """Return the revisions of other hotfixes for the same baseline."""
     same = [Hotfix.product == one.product, Hotfix.baseline == one.baseline, Hotfix.id != one.fix.hotfix]
-    others = _offers(session, *same, coverage=cast(FULL, Text))
+    return _offers(session, *same, coverage=cast(FULL, Text))
+
+
+def _mending(session: Session, one: Offer, others: Sequence[Offer]) -> tuple[frozenset[str], dict[int, frozenset[str]]]:
+    """Return what a revision mends in full, and what of that each of the others does."""
+    query = select(RevisionFix.revision, RevisionFix.fix).where(
+        RevisionFix.revision.in_([one.revision, *(other.revision for other in others)]), RevisionFix.coverage == FULL
+    )
+    found: dict[int, set[str]] = {}
+    for row in session.execute(query):
+        found.setdefault(row.revision, set()).add(row.fix)
+    own = frozenset(found.pop(one.revision, ()))
+    return own, {revision: own & fixes for revision, fixes in found.items() if own & fixes}
+
+
+def _naming(session: Session, one: Offer, others: Sequence[Offer]) -> set[int]:
+    """Return those of the others that say themselves that they stand in a revision's place."""
     query = select(Revision.id, Revision.manifest).where(
         Revision.id.in_([other.revision for other in others]), Revision.manifest.is_not(None)
     )
     word = one.fix.hotfix.encode()
     # Only what has the name in it is read as a manifest.
-    naming = {row.id for row in session.execute(query) if word in row.manifest and _names(row.manifest, one)}
-    return [other for other in others if other.revision in listing | naming]
+    return {row.id for row in session.execute(query) if word in row.manifest and _names(row.manifest, one)}
 
 
 def _names(manifest: bytes, one: Offer) -> bool:

@@ -1,6 +1,7 @@
 """The statements of the questions are answered from indexes alone, on both databases; asked of a small fleet."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
@@ -9,6 +10,7 @@ from bench import fleet, fleet_rows
 from bench.fleet_rows import Extent
 from patchline.releaser.database import Database
 from patchline.releaser.fleet import downloads, exposure, questions
+from patchline.releaser.fleet.matching import matching
 from patchline.releaser.fleet.subjects import Answer, of_cve, of_fix, of_hotfix, of_recalled
 from patchline.releaser.tables.fleet import SiteState
 from tests.registers import BACKENDS, migrated_database
@@ -36,12 +38,15 @@ def asked(session):
         "hotfix": of_hotfix(session, "HF-2026-0023"),
         "cve": of_cve(session, "CVE-2026-03001"),
         "fix": of_fix(session, "BUG-03004"),
+        "several": replace(
+            of_hotfix(session, "HF-2026-0023"), together=frozenset({"a", "b"}), parts={21: frozenset("a")}
+        ),
         "recalled": of_recalled(session, product="product-01"),
     }
     found = {}
     for name, subject in subjects.items():
         for answer in Answer:
-            found[f"{answer} {name}"] = questions.keys(subject, questions.matching(subject, answer))
+            found[f"{answer} {name}"] = questions.keys(subject, matching(subject, answer))
         found[f"counts {name}"] = questions.counting(subject)
         found[f"exposed {name}"] = fleet.exposing(subject)
         found[f"customers {name}"] = exposure.customers_exposed(subject)
@@ -61,7 +66,7 @@ def plan(session, statement):
 
 READS_TABLE = {
     "sqlite": r"^(SCAN|SEARCH) (site_state|applied|site|download)\b(?!.*USING COVERING INDEX)",
-    "postgresql": r"(Seq Scan|Bitmap Heap Scan|Index Scan using)",
+    "postgresql": r"(Seq Scan|Bitmap Heap Scan|Index Scan using \S+) on (site_state|applied|site|download)\b",
 }
 
 

@@ -146,6 +146,7 @@ def world(fleet):
     fleet.rows.append(CampaignBaseline(baseline="3.0", **row))
     row |= {"contained": [], "head": "b" * 40}
     fleet.rows += [CampaignBaseline(baseline=f"{at}.0", hotfix=f"HF-{at}", **row) for at in (1, 2)]
+    fleet.hotfix("HF-8", "shop", "1.0", "BUG-2")
     fleet.issue("BUG-1", "shop", [CVE], "Switch it off.", v1_0="affected", v4_0="not-affected", v5_0="affected")
     fleet.customer("acme", "gold", "shop")
     fleet.customer("bolt", "silver", "shop", "till")
@@ -170,6 +171,7 @@ def world(fleet):
     fleet.site("never", "acme", "shop", None, evidence="never-reported")
     fleet.site("planned", "acme", "shop", "1.0", evidence="never-reported")
     fleet.site("baseless", "bolt", "shop", None, "HF-1-r1", evidence="told")
+    fleet.site("pieces", "core", "shop", "1.0", "HF-1-r1", "HF-8-r1", pending=["HF-8-r1"])
     fleet.site("gone", "acme", "shop", "1.0", retired=NOW)
     fleet.site("held", "bolt", "till", "7")
     fleet.download("fetched", "HF-1-r1", "bolt")
@@ -180,7 +182,7 @@ def world(fleet):
     return fleet
 
 
-HAVING = {"fixed", "still-recalled", "included", "twice", "restart", "contains", "unhurt"}
+HAVING = {"fixed", "pieces", "still-recalled", "included", "twice", "restart", "contains", "unhurt"}
 LACKING = {"plain", "other", "partial", "around", "fetched", "unentitled", "scoped", "not-scoped", "no-fix", "held"}
 UNKNOWN = {"not-looked", "never", "planned", "baseless"}
 
@@ -199,13 +201,13 @@ def test_totals_of_a_cve_tell_baselines_and_restarts_apart(fleet):
     with fleet.register.read() as session:
         subject = of_cve(session, CVE)
         whole = totals(subject, counts(session, subject))
-    assert (whole.has, whole.lacks, whole.unknown, whole.not_applicable) == (7, 10, 4, 0)
+    assert (whole.has, whole.lacks, whole.unknown, whole.not_applicable) == (8, 10, 4, 0)
     assert (whole.by_baseline, whole.pending, whole.oldest, whole.newest) == (2, 1, NOW, NOW)
 
 
 def test_fix_and_product_narrow_the_question(fleet):
     found = fleet.answers(lambda session: of_fix(session, "BUG-2"))
-    assert found[Answer.HAS] == {"included", "twice"} and "plain" in found[Answer.LACKS]
+    assert found[Answer.HAS] == {"included", "twice", "pieces"} and "plain" in found[Answer.LACKS]
     assert {"scoped", "never", "no-fix"} <= found[Answer.UNKNOWN]
     till = fleet.answers(lambda session: of_cve(session, CVE, "till"))
     assert {answer: names for answer, names in till.items() if names} == {Answer.LACKS: {"held"}}
@@ -213,10 +215,21 @@ def test_fix_and_product_narrow_the_question(fleet):
 
 def test_who_has_one_that_includes_a_hotfix_has_it_and_other_baselines_are_not_applicable(fleet):
     found = fleet.answers(lambda session: of_hotfix(session, "HF-1"))
-    assert found[Answer.HAS] == {"fixed", "still-recalled", "included", "twice", "restart"}
+    assert found[Answer.HAS] == {"fixed", "pieces", "still-recalled", "included", "twice", "restart"}
     assert found[Answer.LACKS] == {"plain", "other", "partial", "around", "fetched", "unentitled"}
     assert found[Answer.UNKNOWN] == {"never", "planned", "baseless"}
     assert found[Answer.NOT_APPLICABLE] == {"scoped", "not-scoped", "contains", "unhurt", "no-fix", "not-looked"}
+
+
+def test_hotfixes_that_together_mend_all_of_one_stand_for_it(fleet):
+    found = fleet.answers(lambda session: of_hotfix(session, "HF-3"))
+    assert found[Answer.HAS] == {"included", "twice", "pieces"}
+    with fleet.register.read() as session:
+        subject = of_hotfix(session, "HF-3")
+        row = next(row for row in listed(session, subject, Answer.HAS).rows if row.name == "pieces")
+        assert totals(subject, counts(session, subject)).pending == 1
+    assert [(one.label, one.coverage) for one in row.applied] == [("HF-1-r1", "partial"), ("HF-8-r1", "partial")]
+    assert row.pending
 
 
 def test_one_revision_and_a_hotfix_for_some_customers_are_questions_of_their_own(fleet):
@@ -237,7 +250,7 @@ def test_every_site_is_told_what_it_needs_and_how_we_know(fleet):
         found = exposure.exposed(session, of_cve(session, CVE), NOW + timedelta(hours=1))
     stands = {one.row.name: one for customer in found.page for one in customer.sites}
     assert {name: one.stand for name, one in stands.items()} == {
-        **dict.fromkeys(("fixed", "still-recalled", "included", "twice"), Stand.APPLIED),
+        **dict.fromkeys(("fixed", "pieces", "still-recalled", "included", "twice"), Stand.APPLIED),
         **dict.fromkeys(("contains", "unhurt"), Stand.IN_BASELINE),
         **dict.fromkeys(UNKNOWN, Stand.UNKNOWN),
         **dict.fromkeys(("plain", "other", "scoped"), Stand.AVAILABLE),
@@ -324,12 +337,12 @@ def test_adoption_is_told_by_tier_and_ring(fleet):
     with fleet.register.read() as session:
         found = adoption.adoption(session, "HF-1")
         lacking = adoption.lacking_at(session, session.get_one(Campaign, "C-1"), ["1.0", "2.0"])
-    assert (found.totals.has, found.applicable, found.downloaded) == (5, 11, 1)
-    assert found.by_tier() == {"gold": (2, 4), "silver": (3, 6), "bronze": (0, 1)}
-    assert found.by_ring() == {"early": (1, 1), "": (4, 10)}
+    assert (found.totals.has, found.applicable, found.downloaded) == (6, 12, 1)
+    assert found.by_tier() == {"gold": (2, 4), "silver": (3, 6), "bronze": (1, 2)}
+    assert found.by_ring() == {"early": (1, 1), "": (5, 11)}
     assert lacking == {"1.0": 6, "2.0": 2}
     assert found.in_words.startswith(
-        f"5 of 11 sites, as of {NOW:%Y-%m-%d} to {NOW:%Y-%m-%d}; bronze 0 of 1; gold 2 of 4"
+        f"6 of 12 sites, as of {NOW:%Y-%m-%d} to {NOW:%Y-%m-%d}; bronze 1 of 2; gold 2 of 4"
     )
 
 
@@ -354,14 +367,14 @@ def who(fleet, *arguments, **more):
 
 def test_who_lacks_it_is_told_with_what_to_take_and_how_we_know(fleet):
     told = who(fleet, "who", "lacks", "--cve", CVE, "--limit", "9").out
-    assert told.startswith(f"{CVE}: 10 lack it, 7 have it (2 by their baseline, 1 pending a restart, as of 2026-11-22")
+    assert told.startswith(f"{CVE}: 10 lack it, 8 have it (2 by their baseline, 1 pending a restart, as of 2026-11-22")
     assert "workaround for shop: Switch it off." in told and "more: --after" in told
     assert "acme  plain  shop 1.0  available: HF-1-r1 or HF-3-r1  (as of 2026-11-22, signed report online (" in told
     assert "downloaded: HF-1-r1 or HF-3-r1, has HF-4-r1 (partial)" in told
     assert "contested: a restored or cloned site reports beside it; 2 unknown hotfixes" in told
     document = who(fleet, "who", "has", "--cve", CVE, "--json").document
     assert {site["site"] for site in document["sites"]} == HAVING
-    assert document["totals"]["sites"] == 21 and document["not_counting"] == ["HF-4-r1", "HF-5-r1"]
+    assert document["totals"]["sites"] == 22 and document["not_counting"] == ["HF-4-r1", "HF-5-r1"]
 
 
 def test_who_is_exposed_is_told_by_customer_and_as_a_spreadsheet(fleet):
@@ -370,7 +383,10 @@ def test_who_is_exposed_is_told_by_customer_and_as_a_spreadsheet(fleet):
     assert "acme  gold  2 applied, 3 available, 1 no fix yet, 3 unknown" in told
     assert "unknown: nobody has looked at this baseline" in told
     rows = list(csv.DictReader(io.StringIO(who(fleet, "who", "exposed", "--cve", CVE, "--csv").out)))
-    assert len(rows) == 21 and {row["stand"] for row in rows if row["customer"] == "core"} == {"not entitled"}
+    assert len(rows) == 22 and {row["stand"] for row in rows if row["customer"] == "core"} == {
+        "not entitled",
+        "applied",
+    }
     document = who(fleet, "who", "exposed", "--cve", CVE, "--json", "--limit", "1").document
     assert (document["after"], document["customers"][0]["needs"]["available"]) == ("acme", 3)
 
@@ -456,10 +472,10 @@ def check(session: Session, fleet, subject):
     wanted = {answer: set() for answer in Answer}
     exposed = set()
     for row in there:
-        counting = any((row.site, revision) in applied for revision in subject.full)
+        counting = subject.is_met([revision for site, revision in applied if site == row.site])
         answer, _ = questions.judged(subject, row.customer, row.product, row.baseline, row.evidence, counting)
         wanted[answer].add(row.site)
-        running = any((row.site, revision) in used for revision in subject.full)
+        running = subject.is_met([revision for site, revision in used if site == row.site])
         needing, _ = questions.judged(subject, row.customer, row.product, row.baseline, row.evidence, applied=False)
         exposed |= {row.site} if needing is Answer.LACKS and not running else set()
     found = {answer: {row.site for row in listed(session, subject, answer, limit=None).rows} for answer in Answer}
