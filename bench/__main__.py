@@ -27,6 +27,7 @@ from bench import (
     memory,
     page,
     register,
+    vault,
     verifying,
 )
 from bench.figures import Figure, table
@@ -106,6 +107,7 @@ def measure(extent: Extent, folder: Path) -> Iterator[Figure]:
     yield from fleet.run(folder / "fleet", extent.sites, extent.questions)
     yield from register.run(folder / "register", extent.events, min(extent.rounds, 3))
     yield from levels.run(folder / "levels", extent.tried, min(extent.rounds, 3))
+    yield from vault.run(extent.rounds)
     yield from memory.run(vendor, folder / "memory", extent.memory)
     many = catalogue.TINY if extent is TINY else catalogue.QUICK
     yield from catalogue.run(vendor, folder / "catalogue", many, min(extent.rounds, 3))

@@ -62,6 +62,7 @@ _FOOT = """
   parameters, wall of the slowest in twenty, all rows read. Q1 is the statement alone, W1 and W2 the whole command in a
   process that has loaded its code: opening the register, connecting, and compiling each statement for the first time.
 - Q2: the driver alone gives back the same rows of the same statement, written and bound beforehand.
+- S1: the same request by hvac alone; ours also verifies the signature that comes back.
 - Growth: the exponent between two sizes; 1 follows the size, 0 does not grow.
 - Memory: peak of the largest process.
 """

@@ -1156,7 +1156,7 @@ class VaultError(PatchlineError):
         "ca": "Name the file of Vault's certificate authority in PEM: vault_ca.",
         "namespace-name": "Write the namespace as Vault lists it, such as patchline or team/patchline.",
         "no-login": "Log in (bao login), or give a wrapped secret id: PATCHLINE_VAULT_WRAPPED, and vault_role_id.",
-        "login": "Check vault_role_id and give a new wrapped secret id, made for that role.",
+        "login": "Check vault_namespace and vault_role_id, and give a new wrapped secret id, made for that role.",
         "login-spent": "Give a new wrapped secret id: each opens one session only.",
         "wrapping-used": "Treat it as stolen until you know who opened it: destroy the role's secret ids, look into the "
         "audit log, then make a new one.",

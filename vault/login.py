@@ -99,7 +99,11 @@ class AppRole:
             login = {"role_id": self._role_id, "secret_id": secret}
             return Token.of(anonymous.adapter.post(f"/v1/auth/{self._mount}/login", json=login)["auth"])
         except FAILURES as error:
-            raise failure(error, "the login to Vault") from None
+            told = failure(error, "the login to Vault")
+        if told.code in ("vault.denied", "vault.missing"):
+            # So it answers in a namespace that has no such login.
+            raise VaultError("login", f"the login to Vault: there is no login {self._mount}/ in this namespace")
+        raise told
 
 
 def _unwrapped(anonymous: hvac.Client, wrapped: str) -> str:

@@ -175,6 +175,12 @@ def test_secret_id_of_another_role_and_no_token_at_all_are_refused(space, role):
     assert refused(ask_self, logged_in(space, role, "no token")) == "vault.no-login"
 
 
+def test_login_in_a_namespace_without_one_says_so(space, role):
+    wrapped = space.wrapped("builder")
+    connection = Connection(Server(space.bao.address), AppRole(role, lambda: wrapped))
+    assert refused(ask_self, connection) == "vault.login"
+
+
 def test_login_is_renewed_at_two_thirds_of_its_life(space, role):
     space.approle("builder", ["reader"], token_ttl="60s", token_max_ttl="1h", token_no_default_policy=True)
     clock = Clock()
