@@ -20,6 +20,7 @@ _COLOURS = {
     HotfixState.PENDING: "yellow",
     HotfixState.ROLLED_BACK: "yellow",
 }
+_STATES = max(len(state) for state in HotfixState)
 
 
 def level_line(level: Level, when: When) -> str:
@@ -46,7 +47,7 @@ def site_text(customer: Customer, one: Account, when: When) -> str:
     lines.append(f"known     {known(level.evidence, level.as_of, when.now)}")
     if level.later is not None and level.later != level.as_of:
         lines.append(f"          and what a report of {level.later:%Y-%m-%d} says of the time before it")
-    if marks := _behind(one):
+    if marks := _behind(one, ""):
         lines.append(f"behind    {marks}")
     lines += [f"but       {told}" for told in _doubts(level)]
     lines += [f"since     {_declared_line(event)}" for event in level.declared]
@@ -70,9 +71,9 @@ def _hotfix_lines(one: Account) -> Iterator[str]:
     rows = [(at.revision.label, at.state.value, _told(at), at.state) for at in one.hotfixes]
     width = max((len(row[0]) for row in rows), default=0)
     for name, state, told, colour in rows:
-        yield f"  {name:<{width}}  {click.style(f'{state:<22}', fg=_COLOURS.get(colour))}  {told}".rstrip()
+        yield f"  {name:<{width}}  {click.style(f'{state:<{_STATES}}', fg=_COLOURS.get(colour))}  {told}".rstrip()
     for other in one.level.unknown:
-        yield f"  {other.label:<{width}}  {'unknown to the register':<22}  {_since(other)}".rstrip()
+        yield f"  {other.label:<{width}}  {'unknown to the register':<{_STATES}}  {_since(other)}".rstrip()
 
 
 def _told(at: At) -> str:
@@ -99,8 +100,8 @@ def _marks(one: Account) -> Iterator[str]:
     yield from (_declared_line(event) for event in one.level.declared)
 
 
-def _behind(one: Account) -> str:
-    told = [f"{counted(one.behind, 'hotfix', 'hotfixes')} behind"] if one.behind else []
+def _behind(one: Account, word: str = " behind") -> str:
+    told = [f"{counted(one.behind, 'hotfix', 'hotfixes')}{word}"] if one.behind else []
     told += [f"{span(one.relative_age)} older than what there is"] if one.relative_age else []
     return ", ".join([*told, *([counted(one.newer_baselines, "newer baseline")] if one.newer_baselines else [])])
 

@@ -1,18 +1,27 @@
 import json
+from collections import Counter
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
+from bench import fleet_rows
 from patchline.patches.errors import NotFoundError
-from patchline.releaser.fleet.accounts import accounts
-from patchline.releaser.fleet.hotfix_states import HotfixState
+from patchline.releaser.database import Database
+from patchline.releaser.fleet.accounts import accounts, site_facts
+from patchline.releaser.fleet.hotfix_states import IN_FORCE, HotfixState, judge
 from patchline.releaser.fleet.level_words import account_document, customer_text, site_text
 from patchline.releaser.fleet.levels import When, levels, named_sites
+from patchline.releaser.fleet.questions import counts as counted
+from patchline.releaser.fleet.questions import totals
+from patchline.releaser.fleet.shelves import shelf
+from patchline.releaser.fleet.subjects import of_hotfix
 from patchline.releaser.issues import Mark, NewIssue, Status, add_issue
+from patchline.releaser.tables.customers import Site
 from patchline.releaser.tables.fleet import Download
 from tests.fleets import layer
 from tests.programs import run
-from tests.registers import statements
+from tests.registers import migrated_database, statements
 from tests.releaser.fleet.a_march import FIRST, a_march, day
 
 NOW = day(31)
@@ -160,3 +169,23 @@ def test_command_answers_for_sites_and_customers_and_refuses_what_is_no_date(mar
     assert "as of 2026-03-03, signed report carried by hand" in run("patchline", "level", "acme", *home).out
     assert "has not come yet" in run("patchline", "level", "acme", "--at", "2999-01-01", *home, expect=2).err
     assert "is no date" in run("patchline", "level", "acme", "--at", "March", *home, expect=2).err
+
+
+def test_states_of_all_sites_of_a_register_sum_to_its_fleet_and_agree_with_who_has_it(tmp_path):
+    database = Database(migrated_database("sqlite", tmp_path))
+    fleet_rows.fill(database, fleet_rows.Extent(120, 10, products=2, hotfixes=20, applied=6, silent=10))
+    with database.read() as session:
+        sites = session.scalars(select(Site).where(Site.product == "product-00", Site.retired.is_(None))).all()
+        found = levels(session, sites, When(fleet_rows.NOW))
+        in_force = {one.revision for level in found for one in level.there}
+        places = {("product-00", label) for label in fleet_rows.BASELINES}
+        kept = shelf(session, places, in_force, in_force, None)
+        facts = [site_facts(level, kept, (), ()) for level in found]
+        for revision in list(kept.facts.values())[::7]:
+            counts = Counter(judge(revision, site, None).state for site in facts)
+            assert sum(counts.values()) == len(sites)
+            subject = of_hotfix(session, revision.hotfix)
+            asked = totals(subject, counted(session, subject))
+            has = sum(counts[state] for state in (*IN_FORCE, HotfixState.SUPERSEDED))
+            assert (has, counts[HotfixState.UNKNOWN]) == (asked.has, asked.unknown) and asked.sites == len(sites)
+    database.close()
