@@ -1,10 +1,14 @@
 """`patchline customer`: whom hotfixes are for, their contacts, and taking all of them in on the first day."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import click
 
+from patchline.patches.files import read_file
+from patchline.patches.progress import progress
 from patchline.patches.statements import time_text
 from patchline.patches.terminal import example, json_option, report
 from patchline.patches.wording import counted
@@ -16,12 +20,14 @@ from patchline.releaser.commands.options import (
     page_options,
     page_text,
     paged,
+    read_day,
     register_options,
     the_register,
 )
 from patchline.releaser.commands.site_keep import site_document, site_words
 from patchline.releaser.fleet import contacts, customers, entitlements, sites
 from patchline.releaser.fleet.customers import DEFAULT_TIER, NewCustomer
+from patchline.releaser.fleet.importing import MOST_BYTES, import_table
 from patchline.releaser.tables.customers import TIERS, Contact, Customer
 
 _CONTACT = "'NAME <ADDRESS>'"
@@ -69,6 +75,37 @@ def contact(id_: str, person: str, end: bool) -> None:
         wanted = contacts.read_person(person)
         row = contacts.end(change, id_, wanted.address) if end else contacts.add(change, id_, wanted)
     report({"customer": id_, **_contact_document(row)}, f"{id_}: {row.name} <{row.address}>{' ended' if end else ''}")
+
+
+@customer.command(
+    "import",
+    epilog=example(
+        "patchline customer import customers.csv --told-at 2026-03-01",
+        "",
+        "customer,customer_title,tier,contacts,site,product,connectivity,baseline,hotfixes,entitled,entitled_until",
+        "acme,Acme Ltd,gold,Eve <eve@acme.example>,acme-main,shop,air-gapped,4.1.2,HF-2026-0012,4.*,2027-12-31",
+    ),
+)
+@click.argument("file", type=click.Path(path_type=Path), metavar="CSV")
+@click.option("--told-at", metavar="DATE", callback=read_day, help="When levels were so of rows without told_at.")
+@register_options
+@json_option
+def import_command(file: Path, told_at: datetime | None) -> None:
+    """Take customers, sites, contacts, levels and entitlements in from one table, as a spreadsheet saves it.
+
+    A row tells of a customer and, if it names one, of a site. The first row names the columns; all but `customer` may
+    be left out: customer_title, tier, customer_alias, contacts (NAME <ADDRESS>; …), site, product, site_title,
+    site_alias, environment, connectivity, window, part_of, baseline, hotfixes (separated by blanks), code, told_at,
+    told_by, entitled (baselines of the product, * for any), entitled_until.
+
+    Levels count as told by support. An empty cell changes nothing; the same file again changes nothing; what is wrong
+    with any row is told at once, and then nothing is taken in.
+    """
+    data = read_file(file, limit=MOST_BYTES)
+    with attempt("customer.import", file.name) as change, progress("importing"):
+        taken = import_table(change, data, told_at)
+    words = [f"{number} {what.replace('_', ' ')}" for what, number in vars(taken).items() if number]
+    report(vars(taken), ", ".join(words) or "nothing is new")
 
 
 @customer.command("list", epilog=example("patchline customer list --limit 20"))

@@ -79,11 +79,15 @@ def fold(session: Session, site: int) -> None:
 
 def fold_all(session: Session, sites: Iterable[int]) -> None:
     """Do what `fold` does for several sites."""
-    for found, judged in judge_anew(session, list(sites)):
-        for row, judgement in judged.different:
-            wanted = dict(zip(JUDGED, judgement, strict=True))
-            session.execute(update(Report).where(Report.id == row.id).values(wanted))
-        write(session, {found.id: judged.outcome})
+    ids = list(sites)
+    for start in range(0, len(ids), _BATCH):
+        outcomes = {}
+        for found, judged in judge_anew(session, ids[start : start + _BATCH]):
+            for row, judgement in judged.different:
+                wanted = dict(zip(JUDGED, judgement, strict=True))
+                session.execute(update(Report).where(Report.id == row.id).values(wanted))
+            outcomes[found.id] = judged.outcome
+        write(session, outcomes)
 
 
 Judgement = tuple[int, str, str, str | None]

@@ -10,6 +10,7 @@ from patchline.releaser.fleet.csv_rows import Row, read_day
 from patchline.releaser.fleet.import_customers import claim
 from patchline.releaser.fleet.import_work import Work
 from patchline.releaser.fleet.sites import NewSite
+from patchline.releaser.fleet.telling import Wanted
 from patchline.releaser.tables.customers import Site
 
 SITE_COLUMNS = {
@@ -30,11 +31,7 @@ class ToldLevel:
 
     row: Row
     site: str
-    baseline: str
-    hotfixes: tuple[str, ...]
-    by: str
-    at: datetime
-    code: str | None
+    wanted: Wanted
 
 
 @dataclass
@@ -75,7 +72,7 @@ def take_sites(work: Work) -> list[Row]:
 
 
 def _rows(work: Work) -> list[Row]:
-    """Return the rows that tell of a site, each site once."""
+    """Return the rows that tell of a site, each site once; those whose customer is refused need no second answer."""
     seen: dict[str, int] = {}
     found = []
     for row in work.rows:
@@ -88,7 +85,8 @@ def _rows(work: Work) -> list[Row]:
             if name in seen:
                 raise UsageError("import-file", f"site {name} is in row {seen[name]} too")
             seen[name] = row.number
-            found.append(row)
+            if row.cells["customer"] in work.customers:
+                found.append(row)
     return found
 
 
@@ -124,8 +122,6 @@ def _check_whose(work: Work, before: NewSite, row: Row) -> None:
         raise StateError("site-exists", f"{before.name} is a site of {before.customer} and of {before.product}")
     if before.product not in work.products:
         raise NotFoundError("product", f"the register knows no product {before.product!r} of site {before.name}")
-    if customer not in work.customers:
-        raise NotFoundError("customer", f"customer {customer!r} of site {before.name} could not be taken in")
 
 
 def _whole(work: Work, wanted: NewSite) -> int | None:
@@ -182,4 +178,5 @@ def _level(row: Row, told_at: datetime | None) -> ToldLevel:
         raise UsageError("import-file", "it does not say when it was so: column told_at, or --told-at DATE")
     hotfixes = tuple(row.cells.get("hotfixes", "").replace(",", " ").replace("+", " ").split())
     by = row.get("told_by") or TOLD_BY
-    return ToldLevel(row, row.cells["site"], baseline, hotfixes, by, moment, row.get("code"))
+    wanted = Wanted(by, moment, baseline=baseline, hotfixes=hotfixes, code=row.get("code"))
+    return ToldLevel(row, row.cells["site"], wanted)

@@ -5,13 +5,13 @@
 - All that is wrong with any row is told at once, and then nothing is taken in.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import select
 
 from patchline.patches.errors import PatchlineError, UsageError, refuse
+from patchline.patches.limits import MIB
 from patchline.releaser.fleet.csv_rows import read_rows
 from patchline.releaser.fleet.customers import KEEPERS
 from patchline.releaser.fleet.import_customers import (
@@ -20,12 +20,15 @@ from patchline.releaser.fleet.import_customers import (
     take_customers,
     take_entitlements,
 )
-from patchline.releaser.fleet.import_sites import LEVEL_COLUMNS, SITE_COLUMNS, ToldLevel, take_sites, told_levels
+from patchline.releaser.fleet.import_sites import LEVEL_COLUMNS, SITE_COLUMNS, take_sites, told_levels
 from patchline.releaser.fleet.import_work import Taken, Work
+from patchline.releaser.fleet.telling import tell_all
+from patchline.releaser.fleet.verdicts import Verdict
 from patchline.releaser.persons import require_role
 from patchline.releaser.register import Change
 from patchline.releaser.tables.catalogue import Product
 
+MOST_BYTES = 64 * MIB
 COLUMNS = (
     "customer",
     *CUSTOMER_COLUMNS,
@@ -38,18 +41,14 @@ COLUMNS = (
     "entitled_until",
 )
 
-Tell = Callable[[Change, Sequence[ToldLevel]], Sequence[PatchlineError | bool]]
-"""Takes told levels in; returns for each what is wrong with it, or whether it was new."""
 
-
-def import_table(change: Change, data: bytes, told_at: datetime | None, tell: Tell) -> Taken:
+def import_table(change: Change, data: bytes, told_at: datetime | None = None) -> Taken:
     """Take a table in: all of it, or nothing.
 
     Args:
         change: under way.
         data: the file.
         told_at: when the levels were so of rows that do not say it.
-        tell: takes the levels in.
 
     Raises:
         PatchlineError: what is wrong, of all rows at once.
@@ -64,11 +63,11 @@ def import_table(change: Change, data: bytes, told_at: datetime | None, tell: Te
     take_contacts(work)
     take_entitlements(work)
     levels = list(told_levels(work, fine, told_at))
-    for level, outcome in zip(levels, tell(change, levels), strict=True):
+    for level, outcome in zip(levels, tell_all(change, [(one.site, one.wanted) for one in levels]), strict=True):
         if isinstance(outcome, PatchlineError):
             problems.append((level.row.number, outcome))
         else:
-            work.taken.levels += outcome
+            work.taken.levels += outcome is not Verdict.REPEATED
     problems.sort(key=lambda problem: problem[0])
     refuse([error.about(f"row {number}") for number, error in problems])
     if work.taken:

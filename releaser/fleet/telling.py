@@ -8,16 +8,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import combinations, islice
+from typing import TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from patchline.patches.documents import digest
-from patchline.patches.errors import NotFoundError, ReportError, UsageError
+from patchline.patches.errors import NotFoundError, PatchlineError, ReportError, UsageError
 from patchline.patches.identifiers import level_code, read_level_code
 from patchline.patches.site.inventory import Level, level_of
 from patchline.patches.site.ledger import Layer
-from patchline.releaser.fleet.folding import fold
+from patchline.releaser.fleet.folding import fold_all
 from patchline.releaser.fleet.folding import level_of as said
 from patchline.releaser.fleet.reading import InForce
 from patchline.releaser.fleet.sites import the_site
@@ -31,8 +32,12 @@ from patchline.releaser.tables.fleet import EvidenceGrade, Report, SiteState
 from patchline.releaser.tables.hotfixes import Hotfix, Revision
 from patchline.releaser.tables.people import Role
 
+MAY_TELL = (Role.SUPPORT, Role.RELEASE_MANAGER)
 _MOST_TRIED = 20_000
+_AT_ONCE = 500
 _LONGEST_NAME = 200
+
+Key = TypeVar("Key", int, str)
 
 
 @dataclass(frozen=True)
@@ -62,12 +67,32 @@ def tell(change: Change, name: str, wanted: Wanted) -> tuple[Told, Verdict]:
         ReportError: the code does not fit.
         UsageError: it is no level, or of a day to come.
     """
-    require_role(change.session, change.by, Role.SUPPORT, Role.RELEASE_MANAGER)
+    require_role(change.session, change.by, *MAY_TELL)
     site = the_site(change.session, name)
-    told = _resolve(change.session, site, wanted)
-    if wanted.at > change.now + SLACK:
-        raise UsageError("told", f"{wanted.at:%Y-%m-%d %H:%M} is still to come")
-    return told, keep(change, site, told)
+    told = _resolve(change, _Known(change.session, site.product), site, wanted)
+    return told, keep_all(change, [(site, told)])[0]
+
+
+def tell_all(change: Change, levels: Sequence[tuple[str, Wanted]]) -> list[PatchlineError | Verdict]:
+    """Keep what was told of many sites, as `tell` does; return what became of each, or what is wrong with it.
+
+    Raises:
+        RefusedError: who acts may not.
+    """
+    require_role(change.session, change.by, *MAY_TELL)
+    found: dict[str, Site] = {}
+    for names in _some([name for name, _ in levels]):
+        found |= {site.name: site for site in change.session.scalars(select(Site).where(Site.name.in_(names)))}
+    known = {product: _Known(change.session, product) for product in sorted({one.product for one in found.values()})}
+    outcomes: list[PatchlineError | tuple[Site, Told]] = []
+    for name, wanted in levels:
+        try:
+            site = found.get(name) or the_site(change.session, name)
+            outcomes.append((site, _resolve(change, known[site.product], site, wanted)))
+        except PatchlineError as error:
+            outcomes.append(error)
+    verdicts = iter(keep_all(change, [one for one in outcomes if not isinstance(one, PatchlineError)]))
+    return [one if isinstance(one, PatchlineError) else next(verdicts) for one in outcomes]
 
 
 def read_time(text: str) -> datetime:
@@ -83,18 +108,53 @@ def read_time(text: str) -> datetime:
         raise UsageError("told", f"{text[:40]!r} is no time") from None
 
 
-def keep(change: Change, site: Site, told: Told) -> Verdict:
-    """Keep a level that was told and resolved; the same one told again is the same one."""
+def keep_all(change: Change, levels: Sequence[tuple[Site, Told]]) -> list[Verdict]:
+    """Keep levels that were told and resolved; the same one told again is the same one."""
+    as_of, there = _kept(change.session, levels)
+    rows: list[Report] = []
+    verdicts = []
+    for site, told in levels:
+        row = _row(change, site, told)
+        last = as_of.get(site.id)
+        if row.sha256 in there:
+            verdicts.append(Verdict.REPEATED)
+            continue
+        there.add(row.sha256)
+        row.verdict = Verdict.OUT_OF_ORDER if last is not None and told.at < last else Verdict.ACCEPTED
+        as_of[site.id] = max(told.at, last or told.at)
+        rows.append(row)
+        verdicts.append(Verdict(row.verdict))
+        facts = {"level": told.label, "evidence": row.evidence, "told_by": told.by, "verdict": row.verdict}
+        change.record("site.tell", site.name, facts)
+    change.session.add_all(rows)
+    change.session.flush()
+    fold_all(change.session, sorted({row.site for row in rows if row.site is not None}))
+    return verdicts
+
+
+def _kept(session: Session, levels: Sequence[tuple[Site, Told]]) -> tuple[dict[int, datetime | None], set[str]]:
+    """Return as of when the levels of sites are known, locked, and which of those told are kept already."""
+    as_of: dict[int, datetime | None] = {}
+    there: set[str] = set()
+    for ids in _some([site.id for site, _ in levels]):
+        query = select(SiteState.site, SiteState.as_of).where(SiteState.site.in_(ids)).order_by(SiteState.site)
+        as_of |= {row.site: row.as_of for row in session.execute(query.with_for_update())}
+    for digests in _some([digest(told.encode()) for _, told in levels]):
+        there |= set(session.scalars(select(Report.sha256).where(Report.sha256.in_(digests))))
+    return as_of, there
+
+
+def _some(keys: Iterable[Key]) -> Iterator[list[Key]]:
+    """Yield keys in order, each once, so many at a time as a statement takes."""
+    ordered = sorted(set(keys))
+    for start in range(0, len(ordered), _AT_ONCE):
+        yield ordered[start : start + _AT_ONCE]
+
+
+def _row(change: Change, site: Site, told: Told) -> Report:
     data = told.encode()
     sha256 = digest(data)
-    session = change.session
-    session.execute(select(SiteState.site).where(SiteState.site == site.id).with_for_update())
-    grade = EvidenceGrade.TOLD_WITH_CODE if told.code else EvidenceGrade.TOLD
-    if session.scalar(select(Report.id).where(Report.sha256 == sha256)) is not None:
-        return Verdict.REPEATED
-    as_of = session.scalar(select(SiteState.as_of).where(SiteState.site == site.id))
-    verdict = Verdict.OUT_OF_ORDER if as_of is not None and told.at < as_of else Verdict.ACCEPTED
-    row = Report(
+    return Report(
         site=site.id,
         identity=None,
         sha256=sha256,
@@ -104,25 +164,19 @@ def keep(change: Change, site: Site, told: Told) -> Verdict:
         made=told.at,
         received=change.now,
         via=TOLD,
-        verdict=verdict,
-        evidence=grade,
+        evidence=EvidenceGrade.TOLD_WITH_CODE if told.code else EvidenceGrade.TOLD,
         keyid=None,
         document=data,
         taken_by=change.by,
     )
-    session.add(row)
-    session.flush()
-    fold(session, site.id)
-    facts = {"level": told.label, "evidence": grade, "told_by": told.by, "verdict": verdict}
-    change.record("site.tell", site.name, facts)
-    return verdict
 
 
-def _resolve(session: Session, site: Site, wanted: Wanted) -> Told:
+def _resolve(change: Change, known: "_Known", site: Site, wanted: Wanted) -> Told:
+    if wanted.at > change.now + SLACK:
+        raise UsageError("told", f"{wanted.at:%Y-%m-%d %H:%M} is still to come")
     if not wanted.by.strip() or len(wanted.by) > _LONGEST_NAME or not wanted.by.isprintable():
         raise UsageError("told", f"say who told it, in 1 to {_LONGEST_NAME} characters")
     code = _code(wanted.code)
-    known = _Known(session, site.product)
     if wanted.label is None and wanted.baseline is None:
         if code is None:
             raise UsageError("told", "say which level it is: --level, or --baseline and --hotfix, or --code")

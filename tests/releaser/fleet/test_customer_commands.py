@@ -112,3 +112,17 @@ def test_what_support_and_managers_say_of_a_customer_is_shown(vendor_runs, home)
 )
 def test_bad_input_has_one_clear_answer(line, code, error, vendor_runs):
     assert vendor_runs(*line, expect=code)["error"] == error
+
+
+def test_table_is_imported_and_its_errors_told_together(vendor_runs, tmp_path):
+    table = tmp_path / "customers.csv"
+    text = "customer;customer_title;tier;site;product;baseline\nacme;Acme, Ltd;gold;acme-main;demo;1.0\n"
+    table.write_text("\ufeff" + text, encoding="utf-8")
+    assert vendor_runs("customer", "import", table, expect=2)["error"] == "usage.import-file"
+    assert vendor_runs("customer", "import", table, "--told-at", "2026-03-01")["levels"] == 1
+    assert not any(vendor_runs("customer", "import", table, "--told-at", "2026-03-01").values())
+    known = vendor_runs("site", "show", "acme-main")
+    assert (known["level"], known["known"]["as_of"]) == ("1.0", "2026-03-01T00:00:00Z")
+    table.write_text(text.replace("gold", "tin").replace("1.0", "9") + "beta;;;beta-main;shop;\n")
+    refused = vendor_runs("customer", "import", table, "--told-at", "2026-03-01", expect=11)
+    assert sorted(one["message"][:6] for one in refused["problems"]) == ["row 2:", "row 2:", "row 3:"]

@@ -5,15 +5,16 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from patchline.patches.errors import NotFoundError, PatchlineError, ProblemsError, UsageError
+from patchline.patches.errors import PatchlineError, ProblemsError, UsageError
 from patchline.releaser.fleet import contacts, customers, entitlements, importing, sites
 from patchline.releaser.fleet.csv_rows import read_rows
 from patchline.releaser.tables.audit import AuditEvent
 from patchline.releaser.tables.customers import Contact, Customer, Entitlement, Site
-from patchline.releaser.tables.fleet import SiteState
+from patchline.releaser.tables.fleet import EvidenceGrade, SiteState
 from patchline.releaser.tables.people import Person, PersonRole
 from tests.fleets import Fleet
 from tests.registers import NOW
+from tests.releaser.fleet.facts import check_caches, revisions, state
 
 HEADER = "customer,customer_title,tier,contacts,site,product,site_title,connectivity,window,part_of,baseline,hotfixes,told_at,entitled,entitled_until"
 GOOD = f"""{HEADER}
@@ -28,20 +29,14 @@ beta,Beta,silver,,beta-main,demo,,,,,,,,,
 def fleet(register):
     with register.database.write() as session:
         session.add(Person(id="sue", name="Sue", added=NOW, roles=[PersonRole(role="support")]))
-    return Fleet(register).product("demo", "1.0")
+    made = Fleet(register).product("demo", "1.0")
+    revisions(register, "HF-2026-0001-r1", "HF-2026-0002-r1")
+    return made
 
 
-def take(fleet, text, *, by="rita", now=NOW, told=None, **more):
-    """Import a table; levels are told to a list."""
-
-    def tell(change, levels):
-        told.extend(levels)
-        return [True for _ in levels]
-
-    told = [] if told is None else told
-    data = text if isinstance(text, bytes) else text.encode()
+def take(fleet, text, *, by="rita", now=NOW, **more):
     with fleet.register.attempt("customer.import", "table", by, now) as change:
-        return importing.import_table(change, data, more.get("told_at"), tell)
+        return importing.import_table(change, text.encode(), **more)
 
 
 def counts(fleet):
@@ -60,13 +55,12 @@ def problems(fleet, text, **more):
 
 
 def test_table_of_the_first_day_is_taken_in_and_the_same_again_changes_nothing(fleet):
-    told = []
-    taken = take(fleet, GOOD, told=told)
+    taken = take(fleet, GOOD)
     assert (taken.customers_added, taken.sites_added, taken.contacts, taken.entitlements) == (3, 3, 2, 1)
-    assert [(one.site, one.baseline, one.hotfixes, one.by) for one in told] == [
-        ("acme-main", "1.0", ("HF-2026-0001",), "support")
-    ]
-    assert told[0].at.isoformat() == "2026-03-03T00:00:00+00:00"
+    known = state(fleet.register)
+    assert (known.label, known.evidence) == ("1.0+HF-2026-0001-r1", EvidenceGrade.TOLD)
+    assert known.as_of.isoformat() == "2026-03-03T00:00:00+00:00"
+    check_caches(fleet.register)
     assert counts(fleet) == [3, 3, 3, 2, 1]
     with fleet.register.read() as session:
         main, node = sites.the_site(session, "acme-main"), sites.the_site(session, "acme-node")
@@ -74,7 +68,7 @@ def test_table_of_the_first_day_is_taken_in_and_the_same_again_changes_nothing(f
         assert customers.the_customer(session, "baer").title == "Bär, Söhne"
         assert entitlements.rights(session, "acme").entitlements[0].until.isoformat() == "2028-01-01T00:00:00+00:00"
         events = session.scalar(select(func.count()).select_from(AuditEvent))
-    again = take(fleet, GOOD.replace(",1.0,HF-2026-0001,2026-03-03", ",,,"), now=NOW + timedelta(days=400))
+    again = take(fleet, GOOD, now=NOW + timedelta(days=400))
     assert not again and counts(fleet) == [3, 3, 3, 2, 1]
     with fleet.register.read() as session:
         assert session.scalar(select(func.count()).select_from(AuditEvent)) == events
@@ -91,7 +85,7 @@ def test_changed_cell_changes_what_it_says_and_an_empty_one_nothing(fleet):
         "sites_changed": 1,
         "contacts": 1,
         "entitlements": 1,
-        "levels": 1,
+        "levels": 0,
     }
     with fleet.register.read() as session:
         main = sites.the_site(session, "acme-main")
@@ -159,14 +153,12 @@ beta,,,,,,,,,,,,,,,,too many
 
 
 def test_levels_that_cannot_be_told_are_errors_of_their_rows_like_others(fleet):
-    def tell(change, levels):
-        return [NotFoundError("baseline", "the register knows no baseline 9") for _ in levels]
-
-    text = "customer,site,product,baseline,tier\nacme,acme-main,demo,9,tin\nbeta,beta-main,demo,9,\n"
-    with pytest.raises(ProblemsError) as refusal, fleet.register.change("rita", NOW) as change:
-        importing.import_table(change, text.encode(), NOW, tell)
-    assert [one.message[:6] for one in refusal.value.problems] == ["row 2:", "row 2:", "row 3:"]
-    assert counts(fleet)[:2] == [0, 0]
+    text = "customer,site,product,baseline,tier,hotfixes,told_at\n"
+    text += "acme,s1,demo,9,tin,,2026-01-01\nbeta,s2,demo,9,,,2026-01-01\nbeta,s3,demo,1.0,,HF-2026-9999,2026-01-01\n"
+    text += "beta,s4,demo,1.0,,,2031-01-01\n"
+    said = problems(fleet, text)
+    assert sorted(message[:6] for message in said) == ["row 2:", "row 3:", "row 4:", "row 5:"]
+    assert any("9 of demo" in message for message in said) and any("HF-2026-9999" in message for message in said)
 
 
 @pytest.mark.parametrize(
@@ -196,9 +188,10 @@ def test_support_imports_all_but_entitlements_and_others_nothing(fleet):
 
 
 def test_levels_without_a_day_take_that_of_the_whole_table(fleet):
-    told = []
     text = "customer,site,product,baseline,hotfixes,told_by\nacme,acme-main,demo,1.0,HF-2026-0001-r1+HF-2026-0002,Eve\n"
     with pytest.raises(UsageError, match="--told-at"):
         take(fleet, text)
-    take(fleet, text, told=told, told_at=NOW)
-    assert (told[0].hotfixes, told[0].by, told[0].at) == (("HF-2026-0001-r1", "HF-2026-0002"), "Eve", NOW)
+    assert take(fleet, text, told_at=NOW).levels == 1 and not take(fleet, text, told_at=NOW)
+    assert (state(fleet.register).label, state(fleet.register).as_of) == ("1.0+HF-2026-0001-r1+HF-2026-0002-r1", NOW)
+    assert take(fleet, text.replace("+HF-2026-0002", ""), told_at=NOW + timedelta(minutes=1)).levels == 1
+    check_caches(fleet.register)
