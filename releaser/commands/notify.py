@@ -14,11 +14,13 @@ from patchline.patches.statements import time_text
 from patchline.patches.terminal import confirm, example, json_option, note, report, yes_option
 from patchline.patches.wording import counted
 from patchline.releaser.commands.options import clock, register_options, the_person, the_register
+from patchline.releaser.commands.queueing import left_to_worker, queue_option
 from patchline.releaser.hotfixes import find
 from patchline.releaser.register import Register
 from patchline.releaser.rollouts import drafting, notices
 from patchline.releaser.rollouts.mail import REFUSED, Mail, message
 from patchline.releaser.rollouts.notices import Pending, Result
+from patchline.releaser.work import asking
 
 FILE = click.Path(path_type=Path)
 _NOBODY = "Patchline <patchline@localhost.localdomain>"
@@ -37,6 +39,7 @@ _NOBODY = "Patchline <patchline@localhost.localdomain>"
 @click.option("--dry-run", is_flag=True, help="Only show what would be told.")
 @click.option("--again", is_flag=True, help="Tell also those who were told, or may have been.")
 @click.option("--told", "shown_told", is_flag=True, help="Show what was told to whom and when.")
+@queue_option
 @yes_option
 @register_options
 @json_option
@@ -48,10 +51,13 @@ def notify(
     dry_run: bool,
     again: bool,
     shown_told: bool,
+    queue: bool,
 ) -> None:
     """Draft one message for each affected contact; show all, then send them or write them out."""
     if sum((by_mail, csv_file is not None, folder is not None)) > 1:
         raise UsageError("options", "choose one of --send, --csv and --drafts")
+    if queue and not by_mail:
+        raise UsageError("options", "--queue leaves the sending to a worker; give it with --send")
     now = clock()
     with the_register() as register:
         if shown_told:
@@ -68,6 +74,9 @@ def notify(
         verb = "Send" if by_mail else "Write"
         if not confirm(f"{verb} {counted(len(chosen), 'message')}?"):
             raise UsageError("declined", "nobody was told")
+        if queue:
+            _leave(register, identifier, chosen)
+            return
         if by_mail:
             results = notices.send(register, chosen, the_person(), now)
         else:
@@ -75,6 +84,13 @@ def notify(
     report(_document(drafts, found, results), results_text(results))
     if any(one.outcome == REFUSED for one in results):
         raise click.exceptions.Exit(StateError.exit_code)
+
+
+def _leave(register: Register, identifier: str, chosen: Sequence[Pending]) -> None:
+    with register.attempt("notice.ask", identifier, the_person(), clock()) as change:
+        wish = asking.notification(change, chosen)
+    told = left_to_worker(register, wish)
+    report({"job": wish, "messages": len(chosen), "told": told}, f"{counted(len(chosen), 'message')}: {told}")
 
 
 def _write(register: Register, chosen: Sequence[Pending], csv_file: Path | None, folder: Path | None) -> list[Result]:

@@ -1,13 +1,19 @@
 """Asking for work to be done: what would be refused anyway is refused at once, the rest is a wish."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
+
 from patchline.patches.root import Root
 from patchline.releaser.bundles import release_set
 from patchline.releaser.hotfixes import label, locked, roles_of
+from patchline.releaser.persons import require_role
 from patchline.releaser.publishing import Release, checked
 from patchline.releaser.register import Change
+from patchline.releaser.rollouts.notices import Pending
 from patchline.releaser.states import Action, State, check_may
+from patchline.releaser.tables.people import Role
 from patchline.releaser.work import wishes
-from patchline.releaser.work.kinds import PUBLISH, SIMULATE
+from patchline.releaser.work.kinds import NOTIFY, PUBLISH, SIMULATE
 
 
 def simulation(change: Change, identifier: str) -> tuple[int, str]:
@@ -34,3 +40,15 @@ def publication(change: Change, identifier: str, root: Root, release: Release | 
         checked(change.session, revision, root, change.now, release)
     parts = [release.line.hex(), release.signature.hex()] if release else []
     return wishes.ask(change, PUBLISH, {"revision": label(revision), "release": parts}), label(revision)
+
+
+def notification(change: Change, found: Sequence[Pending]) -> int:
+    """Ask for messages to be sent just as they are; return the wish.
+
+    Raises:
+        RefusedError: who acts may not write to customers.
+    """
+    require_role(change.session, change.by, Role.SUPPORT, Role.RELEASE_MANAGER)
+    return wishes.ask(
+        change, NOTIFY, {"messages": [{"draft": asdict(one.draft), "attempt": one.attempt} for one in found]}
+    )

@@ -17,6 +17,7 @@ from patchline.releaser.work.jobs import JOBS, Asked, Workshop
 from patchline.releaser.work.wishes import DONE, REFUSED, End, close
 
 _PASSING = (LockedError, SealedKeyError, SettingsError, SourceError, StoreError, UsageError)
+_PASSING_CODES = ("state.mail-server",)
 """Troubles of the place where a job runs: it is tried again. Whatever else refuses a wish ends it."""
 
 
@@ -33,9 +34,9 @@ def carry_out(workshop: Workshop, number: int, clock: Callable[[], datetime]) ->
         return End(ended.outcome, ended.told)
     try:
         end = End(DONE, JOBS[job](workshop, asked, clock()))
-    except _PASSING:
-        raise
     except PatchlineError as error:
+        if isinstance(error, _PASSING) or error.code in _PASSING_CODES:
+            raise
         end = End(REFUSED, error.message, error)
     close(workshop.register, number, job, end, asked.by, clock())
     return end

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from patchline.patches.signers import Passphrase
+from patchline.patches.wording import counted
 from patchline.releaser import publishing
 from patchline.releaser.channel_home import open_channel
 from patchline.releaser.fleet import simulations
@@ -16,7 +17,11 @@ from patchline.releaser.fleet.simulations import Holds
 from patchline.releaser.hotfixes import find
 from patchline.releaser.publishing import Release
 from patchline.releaser.register import Register
-from patchline.releaser.work.kinds import FOLLOW, PUBLISH, SIMULATE
+from patchline.releaser.rollouts import notices
+from patchline.releaser.rollouts.drafting import Draft
+from patchline.releaser.rollouts.mail import SENT
+from patchline.releaser.rollouts.notices import Pending, Standing
+from patchline.releaser.work.kinds import NOTIFY, PUBLISH, SIMULATE
 
 
 @dataclass(frozen=True)
@@ -60,11 +65,15 @@ def _publish(workshop: Workshop, asked: Asked, now: datetime) -> str:
     return "is published"
 
 
-def _follow(workshop: Workshop, asked: Asked, now: datetime) -> str:
-    """Bring what the channel says of a product to what the register says."""
-    channel, product = open_channel(workshop.register, workshop.passphrase), asked.arguments["product"]
-    publishing.follow(workshop.register, channel, product, now)
-    return f"the channel follows the register for {product}"
+def _notify(workshop: Workshop, asked: Asked, now: datetime) -> str:
+    """Send messages as they were shown; of those that were sent, or may have been, none goes out again."""
+    found = [
+        Pending(Draft(**{**one["draft"], "sites": tuple(one["draft"]["sites"])}), Standing.NEW, None, one["attempt"])
+        for one in asked.arguments["messages"]
+    ]
+    results = notices.send(workshop.register, found, asked.by, now)
+    sent = sum(result.outcome == SENT for result in results)
+    return f"{counted(sent, 'message')} of {len(found)} sent"
 
 
-JOBS: Mapping[str, Job] = {SIMULATE.name: _simulate, PUBLISH.name: _publish, FOLLOW.name: _follow}
+JOBS: Mapping[str, Job] = {SIMULATE.name: _simulate, PUBLISH.name: _publish, NOTIFY.name: _notify}

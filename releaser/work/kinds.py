@@ -19,5 +19,5 @@ class Kind:
 
 SIMULATE = Kind("simulate")
 PUBLISH = Kind("publish", _CHANNEL)
-FOLLOW = Kind("follow", _CHANNEL)
-KINDS = {kind.name: kind for kind in (SIMULATE, PUBLISH, FOLLOW)}
+NOTIFY = Kind("notify")
+KINDS = {kind.name: kind for kind in (SIMULATE, PUBLISH, NOTIFY)}
