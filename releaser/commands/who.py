@@ -108,12 +108,12 @@ def has(limit: int | None, after: str | None, as_csv: bool, **given: Any) -> Non
 
 
 def _sites(asked: Asked, answer: Answer, limit: int | None, after: str | None, as_csv: bool) -> None:
+    now = clock()
     with the_register() as register, register.snapshot() as session:
         subject = asked.subject(session)
         whole = totals(subject, counts(session, subject))
         page = listed(session, subject, answer, limit=limit, after=after)
-        kept = exposure.shelf(session, subject, {row.customer for row in page.rows})
-    now = clock()
+        kept = exposure.shelf(session, subject, page.rows, now)
     rows = [exposure.stands(subject, row, kept, now) for row in page.rows]
     if as_csv:
         _write_csv(rows)

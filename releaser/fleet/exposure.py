@@ -4,7 +4,7 @@ Whoever has applied a hotfix that the running processes do not use yet has it, a
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -19,10 +19,13 @@ from patchline.releaser.fleet.matching import applied_at, at_places, heard, in_s
 from patchline.releaser.fleet.questions import SiteRow, Totals
 from patchline.releaser.fleet.subjects import FULL, Answer, Offer, Subject
 from patchline.releaser.issues import Standing, standing
+from patchline.releaser.rollouts.life import newest
+from patchline.releaser.rollouts.reaching import sites_reached
 from patchline.releaser.states import State
-from patchline.releaser.tables.customers import Customer, Entitlement
+from patchline.releaser.tables.customers import Customer, Entitlement, Site
 from patchline.releaser.tables.fleet import Download, SiteState
 from patchline.releaser.tables.hotfixes import Hotfix, Revision
+from patchline.releaser.tables.rollouts import Staged
 
 
 class Stand(StrEnum):
@@ -36,6 +39,7 @@ class Stand(StrEnum):
     NOT_ENTITLED = "not entitled"
     EMBARGO = "under embargo"
     LEGACY = "shipped before the register"
+    WAITING = "waits for its stage"
     OTHERS = "for other customers"
     RECALLED = "recalled"
     HELD = "fix held"
@@ -70,19 +74,29 @@ class Shelf:
 
     Attributes:
         fetched: revision, customer and site, None where nobody said for which site.
+        reached: by revision that goes out in stages, the sites that it has reached.
     """
 
     rights: Mapping[str, Rights]
     published: Mapping[int, tuple[Hotfix, Revision]]
     fetched: frozenset[tuple[int, str, int | None]]
+    reached: Mapping[int, frozenset[int]]
+
+    def has_reached(self, revision: int, row: SiteRow) -> bool:
+        """Tell whether the site's stage was opened."""
+        return revision not in self.reached or row.site in self.reached[revision]
 
     def has_fetched(self, revision: int, row: SiteRow) -> bool:
         """Tell whether a revision was fetched for a site, or by its customer for nobody knows which."""
         return not self.fetched.isdisjoint({(revision, row.customer, row.site), (revision, row.customer, None)})
 
 
-def shelf(session: Session, subject: Subject, customers: Collection[str]) -> Shelf:
-    """Return what these customers may have and have fetched of a subject, in three statements."""
+def shelf(session: Session, subject: Subject, rows: Sequence[SiteRow], now: datetime) -> Shelf:
+    """Return what the customers of these sites may have and have fetched of a subject.
+
+    It takes a number of statements that does not grow with the sites: five, and some for each revision in stages.
+    """
+    customers = {row.customer for row in rows}
     entitlements: dict[str, list[Entitlement]] = {name: [] for name in customers}
     wanted = (Entitlement.customer.in_(list(customers)), Entitlement.product.in_(subject.products))
     for one in session.scalars(select(Entitlement).where(*wanted).order_by(Entitlement.id)):
@@ -96,11 +110,30 @@ def shelf(session: Session, subject: Subject, customers: Collection[str]) -> She
     fetched = select(Download.revision, Download.customer, Download.site).where(
         Download.revision.in_(list(subject.full)), Download.outcome == DONE, Download.customer.in_(list(customers))
     )
+    offered = {row.Revision.id: (row.Hotfix, row.Revision) for row in session.execute(published)}
     return Shelf(
         rights={name: Rights(name, those) for name, those in entitlements.items()},
-        published={row.Revision.id: (row.Hotfix, row.Revision) for row in session.execute(published)},
+        published=offered,
+        reached=_reached(session, list(offered.values()), rows, now),
         fetched=frozenset((row.revision, row.customer, row.site) for row in session.execute(fetched)),
     )
+
+
+def _reached(
+    session: Session, offered: Sequence[tuple[Hotfix, Revision]], rows: Sequence[SiteRow], now: datetime
+) -> dict[int, frozenset[int]]:
+    """Return the sites reached by each revision that goes out in stages; all others have reached everybody."""
+    rollouts = newest(session, [revision.id for _, revision in offered])
+    staged = set(session.scalars(select(Staged.product)))
+    lacking = [row.site for row in rows if row.answer is Answer.LACKS]
+    found = {}
+    for hotfix, revision in offered:
+        if revision.id in rollouts or hotfix.product in staged:
+            there = sites_reached(session, revision, now)
+            if len(lacking) <= questions.MOST:
+                there = there.where(Site.id.in_(lacking))
+            found[revision.id] = frozenset(session.scalars(there))
+    return found
 
 
 _ANSWERED = {Answer.UNKNOWN: Stand.UNKNOWN, Answer.NOT_APPLICABLE: Stand.NOT_APPLICABLE}
@@ -121,8 +154,9 @@ def stands(subject: Subject, row: SiteRow, kept: Shelf, now: datetime) -> Stands
     for_them = tuple(label for label, told in reasons.items() if told is None or told.reason in _LATER)
     if any(one.label in for_them and kept.has_fetched(one.revision, row) for one in own.values()):
         return Stands(row, Stand.DOWNLOADED, for_them)
-    if free := tuple(label for label, told in reasons.items() if told is None):
-        return Stands(row, Stand.AVAILABLE, free)
+    if free := [one for one in own.values() if reasons[one.label] is None]:
+        here = tuple(one.label for one in free if kept.has_reached(one.revision, row))
+        return Stands(row, Stand.AVAILABLE if here else Stand.WAITING, here or tuple(one.label for one in free))
     told = {one.reason: one for one in reasons.values() if one is not None}
     for reason, stand in _REFUSED.items():
         if reason in told:
@@ -248,7 +282,7 @@ def _page(
     session: Session, subject: Subject, chosen: Mapping[str, tuple[int, int]], now: datetime
 ) -> tuple[Exposed, ...]:
     rows = questions.detailed(session, subject, questions.keys(subject, SiteState.customer.in_(list(chosen))))
-    kept = shelf(session, subject, list(chosen))
+    kept = shelf(session, subject, rows, now)
     by_customer: dict[str, list[Stands]] = {}
     for row in rows:
         by_customer.setdefault(row.customer, []).append(stands(subject, row, kept, now))

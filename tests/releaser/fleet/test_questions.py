@@ -20,6 +20,7 @@ from patchline.releaser.tables.catalogue import Affected, Baseline, Container, I
 from patchline.releaser.tables.customers import Customer, Entitlement, Ring, Site
 from patchline.releaser.tables.fleet import Applied, Download, SiteState
 from patchline.releaser.tables.hotfixes import Campaign, CampaignBaseline, Hotfix, Revision, RevisionCve, RevisionFix
+from patchline.releaser.tables.rollouts import Staged
 from tests.conftest import EXHAUSTIVE
 from tests.programs import run
 from tests.registers import BACKENDS, NOW, make_home, statements
@@ -116,7 +117,7 @@ class WrittenFleet:
 
 
 _ORDER = (Product, Ring, Container, Baseline, Issue, Affected, Campaign, Hotfix, Revision, RevisionFix, RevisionCve,
-          CampaignBaseline, Customer, Entitlement, Site, SiteState, Applied, Download)  # fmt: skip
+          CampaignBaseline, Customer, Entitlement, Staged, Site, SiteState, Applied, Download)  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
@@ -129,6 +130,7 @@ def world(fleet):
     """One CVE in two products, met in every way that there is."""
     fleet.product("shop", "1.0", "2.0", "3.0", "4.0", "5.0", "6.0")
     fleet.product("till", "7")
+    fleet.product("desk", "1")
     bug = ("BUG-1", "full", CVE)
     fleet.rows.append(
         Campaign(id="C-1", product="shop", title="x", commits=[], severity="critical", **BY,
@@ -146,10 +148,12 @@ def world(fleet):
     fleet.rows.append(CampaignBaseline(baseline="3.0", **row))
     row |= {"contained": [], "head": "b" * 40}
     fleet.rows += [CampaignBaseline(baseline=f"{at}.0", hotfix=f"HF-{at}", **row) for at in (1, 2)]
+    fleet.hotfix("HF-9", "desk", "1", "DESK-1")
+    fleet.rows.append(Staged(product="desk", since=NOW - timedelta(days=1)))
     fleet.hotfix("HF-8", "shop", "1.0", "BUG-2")
     fleet.issue("BUG-1", "shop", [CVE], "Switch it off.", v1_0="affected", v4_0="not-affected", v5_0="affected")
     fleet.customer("acme", "gold", "shop")
-    fleet.customer("bolt", "silver", "shop", "till")
+    fleet.customer("bolt", "silver", "shop", "till", "desk")
     fleet.customer("core", "bronze")
     fleet.site("plain", "acme", "shop", "1.0")
     fleet.site("other", "acme", "shop", "1.0", "HF-6-r1")
@@ -173,6 +177,7 @@ def world(fleet):
     fleet.site("baseless", "bolt", "shop", None, "HF-1-r1", evidence="told")
     fleet.site("pieces", "core", "shop", "1.0", "HF-1-r1", "HF-8-r1", pending=["HF-8-r1"])
     fleet.site("gone", "acme", "shop", "1.0", retired=NOW)
+    fleet.site("staged", "bolt", "desk", "1")
     fleet.site("held", "bolt", "till", "7")
     fleet.download("fetched", "HF-1-r1", "bolt")
     fleet.download("plain", "HF-1-r1", "acme", "broken-off")
@@ -268,6 +273,12 @@ def test_every_site_is_told_what_it_needs_and_how_we_know(fleet):
     assert stands["no-fix"].row.evidence == "told" and stands["no-fix"].row.as_of == NOW
 
 
+def test_a_site_whose_stage_was_not_opened_waits_for_it(fleet):
+    with fleet.register.read() as session:
+        found = exposure.exposed(session, of_fix(session, "DESK-1"), NOW)
+    assert [(one.stand, one.take) for one in found.page[0].sites] == [(Stand.WAITING, ("HF-9-r1",))]
+
+
 def test_exposed_customers_are_counted_apart_from_those_in_doubt(fleet):
     with fleet.register.read() as session:
         found = exposure.exposed(session, of_cve(session, CVE), NOW)
@@ -349,7 +360,7 @@ def test_adoption_is_told_by_tier_and_ring(fleet):
 def test_questions_take_the_same_number_of_statements_whatever_the_fleet(fleet):
     asked = {
         "lacks": (lambda session: listed(session, of_cve(session, CVE), Answer.LACKS), 10),
-        "exposed": (lambda session: exposure.exposed(session, of_cve(session, CVE), NOW), 14),
+        "exposed": (lambda session: exposure.exposed(session, of_cve(session, CVE), NOW), 16),
         "adoption": (lambda session: adoption.adoption(session, "HF-1"), 11),
     }
     for name, (ask, most) in asked.items():
