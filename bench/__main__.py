@@ -27,6 +27,7 @@ from bench import (
     memory,
     page,
     register,
+    reports,
     vault,
     verifying,
 )
@@ -51,6 +52,7 @@ class Extent:
     tried: tuple[int, int] = (50, 500)
     sites: tuple[int, ...] = (10_000,)
     questions: int = 40
+    reports: tuple[int, int] = (500, 10_000)
 
 
 TINY = Extent(
@@ -66,6 +68,7 @@ TINY = Extent(
     tried=(1, 2),
     sites=(200,),
     questions=2,
+    reports=(20, 60),
 )
 QUICK = Extent("quick", 5, 256 << 20, [(50, 20_000, None), (500, 20_000, 0.4), (200, 1_000_000, 0.85)], 256 << 20, 3)
 FULL = Extent(
@@ -106,6 +109,7 @@ def measure(extent: Extent, folder: Path) -> Iterator[Figure]:
     yield from history.run(vendor, folder / "history", extent.changes, extent.rounds)
     yield from fleet.run(folder / "fleet", extent.sites, extent.questions)
     yield from register.run(folder / "register", extent.events, min(extent.rounds, 3))
+    yield from reports.run(folder / "reports", *extent.reports)
     yield from levels.run(folder / "levels", extent.tried, min(extent.rounds, 3))
     yield from vault.run(extent.rounds)
     yield from memory.run(vendor, folder / "memory", extent.memory)

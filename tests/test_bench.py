@@ -45,6 +45,7 @@ def test_every_benchmark_runs_on_tiny_input(tmp_path):
         "Q3",
         "R1",
         "R2",
+        "T3",
         "N1",
         "N2",
         "Q1",

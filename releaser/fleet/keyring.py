@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import BindParameter, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from patchline.releaser.fleet.verdicts import SLACK, Line, Verdict
@@ -12,6 +13,42 @@ from patchline.releaser.tables.customers import Site, SiteKey
 from patchline.releaser.tables.fleet import EvidenceGrade, Lineage
 
 HAND, ONLINE = "hand", "online"
+
+
+_NAMED: BindParameter[Any] = bindparam("identities", expanding=True)
+_SITES: BindParameter[Any] = bindparam("sites", expanding=True)
+_KEYIDS: BindParameter[Any] = bindparam("keyids", expanding=True)
+_KEYS = select(SiteKey.keyid, SiteKey.site, SiteKey.pem, SiteKey.enrolled, SiteKey.confirmed, SiteKey.ended).where(
+    or_(
+        SiteKey.keyid.in_(_KEYIDS),
+        SiteKey.site.in_(_SITES),
+        SiteKey.site.in_(select(Site.id).where(Site.identity.in_(_NAMED))),
+        SiteKey.site.in_(select(Lineage.site).where(Lineage.identity.in_(_NAMED))),
+    )
+)
+_DECIDED = (
+    select(Lineage.kind, Lineage.identity, Lineage.epoch, Lineage.site, Lineage.since, Lineage.counter, Lineage.decided)
+    .where(
+        or_(
+            Lineage.identity.in_(_NAMED),
+            Lineage.site.in_(_SITES),
+            Lineage.site.in_(select(SiteKey.site).where(SiteKey.keyid.in_(_KEYIDS))),
+        )
+    )
+    .order_by(Lineage.id)
+)
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of a site, and from when to when it counts."""
+
+    keyid: str
+    site: int
+    pem: str
+    enrolled: datetime
+    confirmed: datetime | None
+    ended: datetime | None
 
 
 @dataclass(frozen=True)
@@ -24,23 +61,23 @@ class Keys:
         split: by identity and epoch, the site of which they are.
     """
 
-    keys: Mapping[str, SiteKey]
+    keys: Mapping[str, Key]
     lines: Mapping[int, Line]
     split: Mapping[tuple[str, str], int]
 
     @classmethod
     def load(cls, session: Session, keyids: Iterable[str], identities: Iterable[str], sites: Iterable[int]) -> "Keys":
         """Read what is known of these."""
-        keys = select(SiteKey).where(or_(SiteKey.keyid.in_(list(keyids)), SiteKey.site.in_(list(sites))))
-        decided = select(Lineage).where(or_(Lineage.identity.in_(list(identities)), Lineage.site.in_(list(sites))))
+        named = {"keyids": list(keyids), "identities": list(identities), "sites": list(sites)}
         lines: dict[int, Line] = {}
         split: dict[tuple[str, str], int] = {}
-        for one in session.scalars(decided.order_by(Lineage.id)):
+        for one in session.execute(_DECIDED, named):
             if one.kind == "split":
                 split[one.identity, one.epoch] = one.site
             else:
                 lines[one.site] = Line(one.epoch, one.since, one.counter, one.decided)
-        return cls({key.keyid: key for key in session.scalars(keys)}, lines, split)
+        keys = {row.keyid: Key(*row) for row in session.execute(_KEYS, named)}
+        return cls(keys, lines, split)
 
     def site_of(self, identity: str, epoch: str, keyid: str | None) -> int | None:
         """Return the site that a person or a key says; None where only its identity can."""

@@ -88,9 +88,9 @@ Named = tuple[str, bytes | PatchlineError]
 
 
 def receive_all(
-    register: Register, brought: Iterable[Named], by: str, now: datetime, site: str | None = None
+    register: Register, brought: Iterable[Named], by: str, now: datetime, site: str | None = None, via: str = HAND
 ) -> Iterator[tuple[str, Taken | PatchlineError]]:
-    """Take what was carried by hand, many in a transaction; yield what became of each, with the name it came by.
+    """Take many in a transaction; yield what became of each, with the name it came by.
 
     Args:
         register: that takes them.
@@ -98,6 +98,7 @@ def receive_all(
         by: who brings them.
         now: when.
         site: name of the site of which they are, where its identity is not known yet.
+        via: `HAND`, or `ONLINE` for those that wait at once.
 
     Raises:
         RefusedError: who brings them may not, or they are of another site.
@@ -107,13 +108,13 @@ def receive_all(
         carried = [one for _, one in found if isinstance(one, Carried)]
         with register.read() as session:
             checked = iter(check(session, carried))
-        answers = [(name, next(checked) if isinstance(one, Carried) else one) for name, one in found]
+        answers = [(name, _known(next(checked), via) if isinstance(one, Carried) else one) for name, one in found]
         with register.change(by, now) as change:
-            require_role(change.session, by, *MAY_TAKE)
             good = [one for _, one in answers if isinstance(one, Checked)]
             if site is not None:
+                require_role(change.session, by, *MAY_TAKE)
                 _adopt(change, site, good)
-            taken = iter(take_checked(change, good, HAND))
+            taken = iter(take_checked(change, good, via))
             for name, one in answers:
                 if isinstance(one, PatchlineError):
                     change.record("report.take.refused", name[:200], {"code": one.code, "message": one.message})
@@ -160,6 +161,14 @@ def _adopt(change: Change, name: str, checked: Iterable[Checked]) -> None:
             fold(change.session, site.id)
 
 
+def _known(one: Checked | ReportError, via: str) -> Checked | ReportError:
+    """Return the error instead of what came online and no known key signed."""
+    if via == HAND or isinstance(one, ReportError) or one.keyid is not None:
+        return one
+    code = "unknown-key" if one.carried.envelope.signatures else "unsigned"
+    return ReportError(code, f"no key that the register knows signed the report of {one.carried.statement.site}")
+
+
 def take_checked(change: Change, checked: Sequence[Checked], via: str) -> list[Taken]:
     """Take reports whose signatures were looked at, in their order.
 
@@ -169,8 +178,7 @@ def take_checked(change: Change, checked: Sequence[Checked], via: str) -> list[T
     """
     if via == HAND:
         require_role(change.session, change.by, *MAY_TAKE)
-    for one in checked if via == ONLINE else ():
-        if one.keyid is None:
-            code = "unknown-key" if one.carried.envelope.signatures else "unsigned"
-            raise ReportError(code, f"no key that the register knows signed the report of {one.carried.statement.site}")
+    for one in checked:
+        if isinstance(known := _known(one, via), ReportError):
+            raise known
     return [] if not checked else Taking.load(change, checked, via).take(checked)

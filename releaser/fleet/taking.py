@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, func, insert, or_, select, text, tuple_
+from sqlalchemy import Row, bindparam, func, insert, or_, select, text, tuple_
 from sqlalchemy.orm import aliased
 
 from patchline.releaser.fleet.folding import Level, Outcome, write
@@ -22,6 +22,27 @@ from patchline.releaser.tables.customers import Site
 from patchline.releaser.tables.fleet import EvidenceGrade, Report, SiteState
 
 _LOCK = 7_210_452
+_HEARD, _ON = aliased(Report), aliased(Report)
+_SITES = select(Site).where(
+    or_(Site.identity.in_(bindparam("identities", expanding=True)), Site.id.in_(bindparam("sites", expanding=True)))
+)
+_STANDINGS = (
+    select(SiteState.site, SiteState.label, SiteState.digest, SiteState.evidence, SiteState.contested)
+    .add_columns(_HEARD.id, _HEARD.epoch, _HEARD.counter, _HEARD.made, _HEARD.payload_sha256)
+    .add_columns(_HEARD.evidence.label("heard_evidence"), _ON.id.label("row"), _ON.made.label("on_made"), _ON.via)
+    .outerjoin(_HEARD, _HEARD.id == SiteState.heard)
+    .outerjoin(_ON, _ON.id == SiteState.report)
+    .where(SiteState.site.in_(bindparam("sites", expanding=True)))
+    .order_by(SiteState.site)
+    .with_for_update(of=SiteState)
+)
+_SAME = (
+    select(Report.id, Report.sha256, Report.site, Report.epoch, Report.counter, Report.made)
+    .add_columns(Report.payload_sha256, Report.evidence, Report.verdict)
+    .where(tuple_(Report.identity, Report.epoch, Report.counter).in_(bindparam("names", expanding=True)))
+    .order_by(Report.id)
+)
+_INSERT = insert(Report).returning(Report.id, sort_by_parameter_order=True)
 
 
 @dataclass(frozen=True)
@@ -103,12 +124,10 @@ class Taking:
         """Read what must be known to take some reports; the sites' states are locked until the change is over."""
         session = change.session
         identities = {one.carried.statement.site for one in checked}
-        keyids = {one.keyid for one in checked if one.keyid}
-        first = Keys.load(session, keyids, identities, [])
-        ids = {key.site for key in first.keys.values()} | set(first.split.values())
-        sites = session.scalars(select(Site).where(or_(Site.identity.in_(identities), Site.id.in_(ids)))).all()
-        found = {site.id: site for site in sites}
-        taking = cls(change, via, Keys.load(session, keyids, identities, found), found)
+        keys = Keys.load(session, {one.keyid for one in checked if one.keyid}, identities, [])
+        ids = {key.site for key in keys.keys.values()} | set(keys.split.values())
+        named = {"identities": list(identities), "sites": list(ids)}
+        taking = cls(change, via, keys, {site.id: site for site in session.scalars(_SITES, named)})
         if session.connection().dialect.name == "postgresql" and len(taking.by_identity) < len(identities):
             # Nothing else stands in the way of two who bring the report of an unknown site at once.
             session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
@@ -117,33 +136,21 @@ class Taking:
         return taking
 
     def _read_standings(self) -> None:
-        heard, on = aliased(Report), aliased(Report)
-        locked = select(SiteState.site, SiteState.label, SiteState.evidence, SiteState.contested)
-        locked = locked.where(SiteState.site.in_(self.sites)).order_by(SiteState.site).with_for_update()
-        session = self.change.session
-        state: Any
-        for state in session.execute(locked):
-            self.before[state.site] = state
-        query = select(SiteState.site, heard.id, heard.epoch, heard.counter, heard.made, heard.payload_sha256)
-        query = query.add_columns(heard.evidence, on.id.label("row"), on.made.label("as_of"), on.via)
-        query = query.outerjoin(heard, heard.id == SiteState.heard).outerjoin(on, on.id == SiteState.report)
-        for row in session.execute(query.where(SiteState.site.in_(self.sites))):
-            standing = Standing(line=self.keys.lines.get(row.site), contested=self.before[row.site].contested)
+        row: Any
+        for row in self.change.session.execute(_STANDINGS, {"sites": list(self.sites)}):
+            self.before[row.site] = row
+            standing = Standing(line=self.keys.lines.get(row.site), contested=row.contested)
             if row.id is not None:
-                grade = EvidenceGrade(row.evidence)
+                grade = EvidenceGrade(row.heard_evidence)
                 standing.newest = Heard(row.id, row.epoch, row.counter, row.made, row.payload_sha256, grade)
             if row.via == TOLD:
-                standing.told = (row.row, row.as_of)
+                standing.told = (row.row, row.on_made)
             self.standings[row.site] = standing
 
     def _read_same(self, checked: Sequence[Checked]) -> None:
         """Read what was heard with the same epochs and counters, and when epochs began that are not the newest."""
-        session = self.change.session
         names = sorted({(said.site, said.epoch, said.counter) for said in (one.carried.statement for one in checked)})
-        query = select(Report.id, Report.sha256, Report.site, Report.epoch, Report.counter, Report.made)
-        query = query.add_columns(Report.payload_sha256, Report.evidence, Report.verdict).order_by(Report.id)
-        columns = tuple_(Report.identity, Report.epoch, Report.counter)
-        for row in session.execute(query.where(columns.in_(names))):
+        for row in self.change.session.execute(_SAME, {"names": names}):
             self.there[row.sha256] = (row.verdict, row.site)
             if row.site in self.standings and row.verdict in (*GENUINE, Verdict.CONTESTED, Verdict.SET_ASIDE):
                 same = self.standings[row.site].same.setdefault((row.epoch, row.counter), [])
@@ -176,8 +183,7 @@ class Taking:
         kept = [(one, judgement) for one, judgement in zip(checked, judged, strict=True) if judgement[1].stored_now]
         rows = [self._row(one, site, judgement) for one, (site, judgement) in kept]
         if rows:
-            query = insert(Report).returning(Report.id, sort_by_parameter_order=True)
-            for row, (_, (_, judgement)) in zip(self.change.session.scalars(query, rows), kept, strict=True):
+            for row, (_, (_, judgement)) in zip(self.change.session.scalars(_INSERT, rows), kept, strict=True):
                 if judgement.heard is not None:
                     judgement.heard.row = row
         self._settle([(one, site) for one, (site, judgement) in kept if judgement.verdict is Verdict.ACCEPTED])
@@ -244,14 +250,17 @@ class Taking:
             unknown=tuple(self.unknown.get(site or 0, ())),
             before=None if site is None else self.before[site].label,
         )
-        facts = {
-            "verdict": taken.verdict,
-            "via": self.via,
-            "evidence": taken.evidence,
-            "report": one.carried.sha256,
-            "level": one.carried.statement.digest,
-        }
-        self.change.record("report.take", taken.site or one.carried.statement.site, facts)
+        moved = site is None or self.before[site].digest != one.carried.statement.digest
+        if judgement.stored_now and (moved or taken.verdict is not Verdict.ACCEPTED):
+            # A report that says what was known already is its own witness.
+            facts = {
+                "verdict": taken.verdict,
+                "via": self.via,
+                "evidence": taken.evidence,
+                "report": one.carried.sha256,
+                "level": one.carried.statement.digest,
+            }
+            self.change.record("report.take", taken.site or one.carried.statement.site, facts)
         return taken
 
 

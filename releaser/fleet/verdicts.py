@@ -96,6 +96,10 @@ class Line:
         """Tell whether a report is of the line."""
         return report.epoch == self.epoch and report.made >= self.since and report.counter >= self.counter
 
+    def begins_after(self, newest: Heard) -> bool:
+        """Tell whether the line is still to begin."""
+        return newest.made <= self.decided and not self.has(newest)
+
 
 @dataclass
 class Standing:
@@ -156,14 +160,13 @@ class Standing:
         if alike:
             return self._again(report, alike)
         newest, line = self.newest, self.line
-        if line is not None and line.has(report) and (newest is None or not line.has(newest)):
+        if line is not None and line.has(report) and (newest is None or line.begins_after(newest)):
             return Verdict.ACCEPTED
         verdict = self._order(report)
-        if line is None or line.has(report):
+        if line is None or line.has(report) or report.made > line.decided:
             return verdict
-        if verdict is Verdict.CONTESTED or report.made >= line.since:
-            return Verdict.SET_ASIDE if report.made <= line.decided else Verdict.CONTESTED
-        return verdict
+        aside = verdict is Verdict.CONTESTED or report.made >= line.since
+        return Verdict.SET_ASIDE if aside else verdict
 
     def _beside(self, report: Heard) -> list[Heard]:
         """Return what was heard with the same epoch and counter, on the same side of a restore."""
