@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     smtp_from: str | None = Field(
         None, description="Whom notices come from, such as `Shop support <support@shop.example>`."
     )
+    publisher_key: str | None = Field(
+        None, description="Key that signs which hotfixes the channel has, `transit:MOUNT/KEY`. Default: the home's own."
+    )
     trial: bool = Field(False, description="Made by `init --trial`: every key lies here, and every trust file says so.")
 
     @classmethod

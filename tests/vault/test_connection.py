@@ -3,12 +3,15 @@
 import inspect
 import logging
 import os
+import resource
+import signal
 import socket
 import ssl
 import subprocess
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import requests
@@ -430,7 +433,7 @@ def test_only_what_is_safe_is_asked_again(short):
     assert failing(said(403), safe=True)[1] == 1
 
 
-def test_sealed_server_is_named_and_works_again_after_unsealing():
+def test_sealed_frozen_or_choked_server_is_named_and_works_again_afterwards():
     with started() as bao:
         connection = Connection(bao.server, OwnToken(bao.root))
         assert mounts(connection) and health(bao.server).state == "active"
@@ -439,15 +442,36 @@ def test_sealed_server_is_named_and_works_again_after_unsealing():
         assert health(bao.server).state == "sealed"
         bao.unseal()
         assert mounts(connection)
-        bao.process.send_signal(19)  # SIGSTOP: the machine takes connections, nobody answers
-        try:
-            bao_module_timeouts = pytest.MonkeyPatch()
-            bao_module_timeouts.setattr("patchline.vault.connection.TIMEOUTS", (0.5, 0.4))
-            assert refused(mounts, connection) == "vault.frozen"
-        finally:
-            bao_module_timeouts.undo()
-            bao.process.send_signal(18)
+        frozen(bao, connection)
         assert mounts(connection)
+        full_audit_log(bao, connection)
+
+
+def frozen(bao, connection):
+    """The machine takes connections, and the server's process answers nobody."""
+    bao.process.send_signal(signal.SIGSTOP)
+    state = Path(f"/proc/{bao.process.pid}/stat")
+    while state.read_text().rpartition(")")[2].split()[0] != "T":
+        time.sleep(0.01)
+    try:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("patchline.vault.connection.TIMEOUTS", (0.5, 0.4))
+            connection._asking = None
+            assert refused(mounts, connection) == "vault.frozen"
+    finally:
+        connection._asking = None
+        bao.process.send_signal(signal.SIGCONT)
+
+
+def full_audit_log(bao, connection):
+    """A full disk of the audit log: the server refuses everything, and goes on when there is space again."""
+    size, no = bao.audit_log.stat().st_size, resource.RLIM_INFINITY
+    resource.prlimit(bao.process.pid, resource.RLIMIT_FSIZE, (size, no))
+    with pytest.raises(VaultError) as caught:
+        mounts(connection)
+    assert caught.value.code == "vault.failed" and "full disk of the audit log" in caught.value.hint
+    resource.prlimit(bao.process.pid, resource.RLIMIT_FSIZE, (no, no))
+    assert mounts(connection)
 
 
 def test_tls_is_checked_against_the_authority_named(tmp_path):

@@ -237,7 +237,7 @@ def test_prepare_and_status_on_the_command_line(space, tmp_path):
     environment = {**space.environment(), "PATCHLINE_HOME": str(tmp_path)}
     lacking = run("patchline", "vault", "status", "--json", environment=environment, expect=30).document
     assert "state" in lacking, lacking
-    assert lacking["state"] == "active" and lacking["clock_skew"] in (-1, 0, 1)
+    assert lacking["state"] == "active" and abs(lacking["clock_skew"]) < 20
     made = run("patchline", "vault", "prepare", "--json", environment=environment).document
     assert set(made["roles"]) == set(ROLES)
     run("patchline", "vault", "prepare", "--approver", "ada", environment=environment, expect=2)

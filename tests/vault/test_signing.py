@@ -1,23 +1,30 @@
 """Keys in Vault's Transit engine: what signs, what is refused, and how vendors move to them."""
 
+import hashlib
 import subprocess
 
 import pytest
 
-from patchline.patches import bundle
+from patchline.patches import bundle, documents, sealed
 from patchline.patches.errors import PatchlineError
 from patchline.patches.keys import Kind
 from patchline.patches.policy import Custody, Purpose, key_document
 from patchline.patches.provenance import provenance_payload
+from patchline.patches.sealed import Cost, write_private
 from patchline.patches.signature import verify_signature
 from patchline.patches.statements import Subject
 from patchline.patches.verify import verify
-from patchline.releaser import signing
+from patchline.releaser import ceremony, signing
+from patchline.releaser.channel_home import open_channel
+from patchline.releaser.channel_roots import Offline, take_in
+from patchline.releaser.register import opened as opened_register
+from patchline.releaser.stores import Store
 from patchline.vault.connection import Connection, Server
 from patchline.vault.login import OwnToken
 from patchline.vault.signing import KeyName, open_transit
-from tests import vendor
+from tests import channels, vendor
 from tests.programs import run
+from tests.registers import make_home
 from tests.samples import NEW
 from tests.vendor import NOW, manifest, policy_document, policy_key, trust
 
@@ -294,3 +301,41 @@ def test_key_in_vault_without_address_login_or_server_is_one_clear_error(transit
         told = run("patchline", "key", "public", uri, "--json", environment=environment, expect=30)
         assert told.document["error"] == code
         assert transit.bao.root not in told.out + told.err
+
+
+# The publisher of a channel
+
+
+def test_publisher_may_sign_the_channel_with_a_key_in_vault(transit, tmp_path, monkeypatch):
+    transit.key("publisher")
+    public = opened(transit, "signing/publisher").public
+    home = make_home("sqlite", tmp_path / "home")
+    settings = f'vault_address = "{transit.bao.address}"\nvault_namespace = "{transit.name}"\n'
+    (home / "settings.toml").write_text(settings + 'publisher_key = "transit:signing/publisher"\n')
+    (home / "keys").mkdir(mode=0o700)
+    for name in ("online", "kit"):
+        write_private(home / f"keys/{name}.key", sealed_as(name))
+    monkeypatch.setenv("VAULT_TOKEN", transit.bao.root)
+    monkeypatch.setenv("PATCHLINE_HOME", str(home))
+    with opened_register(home) as register:
+        channel = open_channel(register, lambda name: b"words")
+        made = ceremony.make_targets([public], [vendor.signer("online").public], NOW)
+        for name in vendor.OFFLINE[:2]:
+            made = ceremony.sign_targets(made, vendor.signer(name))
+        take_in(channel, Offline.of([channels.root(), channels.kit_root(), made]), NOW)
+        signed = documents.decode(Store.at(register.channel).read("metadata/1.hotfixes.json", 1 << 20), what="x")
+    assert [one["keyid"] for one in signed["signatures"]] == [public.keyid]
+
+
+def sealed_as(name):
+    secret = hashlib.sha256(name.encode()).digest()
+    return sealed._seal(secret, Kind.P256, vendor.signer(name).public, b"words", Cost(1 << 10))
+
+
+def test_publisher_key_of_the_settings_is_one_in_vault(tmp_path):
+    home = make_home("sqlite", tmp_path / "home")
+    (home / "settings.toml").write_text('publisher_key = "sealed:publisher"\n')
+    (home / "keys").mkdir()
+    write_private(home / "keys/online.key", sealed_as("online"))
+    with opened_register(home) as register:
+        assert refused(open_channel, register, lambda name: b"words") == "usage.key-uri"
