@@ -6,8 +6,8 @@
 - What is recalled, held, or would not be verified, stays out; the latter is told.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -34,18 +34,33 @@ _GO_IN = frozenset({Standing.NEW, Standing.NEWER_CLIENT})
 
 
 @dataclass(frozen=True)
+class Has:
+    """What the register knows that a site has.
+
+    Attributes:
+        manifests: digests of what is in force there.
+    """
+
+    product: str
+    baseline: str
+    manifests: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Wish:
     """For whom a kit is.
 
     Attributes:
-        report: of the site; None for everybody.
+        report: of the site, or what is known of it; None for everybody.
         products: of a kit for everybody; none for all there are.
         customer: what is approved for this one alone goes in too.
+        withheld: by label, why a revision stays out that would go in.
     """
 
-    report: Statement | None = None
+    report: Statement | Has | None = None
     products: frozenset[str] = frozenset()
     customer: str | None = None
+    withheld: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,7 +70,7 @@ class Choice:
     Attributes:
         products: of which policies and recalls go in.
         releases: the revisions that go in.
-        left_out: revisions that a site would set aside.
+        left_out: revisions that a site would set aside, or that are withheld from it.
     """
 
     products: tuple[str, ...]
@@ -75,10 +90,13 @@ def choose(store: Store, published: Published, wish: Wish, now: datetime) -> Cho
         raise NotFoundError("channel-product", f"the channel has nothing for the product {unknown[0]}")
     offers = [offer for product in sorted(products) for offer in _judged(store, published, product, wish, now)]
     wanted = _GO_IN if wish.report else _GO_IN | {Standing.SUPERSEDED}
+    fitting = [offer for offer in offers if offer.standing in wanted]
+    withheld = [replace(one, why=wish.withheld[one.label]) for one in fitting if one.label in wish.withheld]
+    left_out = [offer for offer in offers if offer.standing in (Standing.SET_ASIDE, Standing.ABSENT)]
     return Choice(
         products=tuple(sorted(products)),
-        releases=tuple(offer for offer in offers if offer.standing in wanted),
-        left_out=tuple(offer for offer in offers if offer.standing in (Standing.SET_ASIDE, Standing.ABSENT)),
+        releases=tuple(offer for offer in fitting if offer.label not in wish.withheld),
+        left_out=(*left_out, *withheld),
     )
 
 

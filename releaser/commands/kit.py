@@ -11,8 +11,9 @@ from patchline.patches.passphrases import passphrase_for, passphrase_option
 from patchline.patches.statements import time_text
 from patchline.patches.terminal import example, json_option, note, report
 from patchline.patches.wording import counted, readable_size
-from patchline.releaser.commands.options import clock, home_option, the_register
+from patchline.releaser.commands.options import clock, register_options, the_person, the_register
 from patchline.releaser.fleet.reading import MOST_BYTES, Carried, read_report
+from patchline.releaser.fleet.site_kits import Order, make_site_kit
 from patchline.releaser.kit_choice import Wish
 from patchline.releaser.kits import Kit, make_kit
 from patchline.releaser.server_keys import KIT, open_server_key
@@ -26,22 +27,42 @@ def kit() -> None:
     """Make kits for sites without a network."""
 
 
-@kit.command(epilog=example("patchline kit make --report report.json --out /media/stick/kit"))
+@kit.command(
+    epilog=example(
+        "patchline kit make --report report.json --out /media/stick/kit",
+        "patchline kit make --site acme-main --out /media/stick/kit",
+    )
+)
 @click.option("--report", "report_file", type=_FILE, help="The site's report: only what it lacks goes in.")
+@click.option("--site", "site_name", metavar="SITE", help="What this site lacks, as far as is known, and may have.")
 @click.option("--full", is_flag=True, help="Everything goes in that is approved for all customers.")
 @click.option("--product", "products", multiple=True, metavar="P", help="With --full: only this product; several.")
 @click.option("--customer", metavar="ID", help="What is approved for this customer alone goes in too.")
 @click.option("--zip", "as_zip", is_flag=True, help="Make one zip instead of a folder.")
 @click.option("--out", type=_FILE, required=True, metavar="DIR", help="The folder or zip to be made.")
-@home_option
+@register_options
 @passphrase_option
 @json_option
 def make(
-    report_file: Path | None, full: bool, products: tuple[str, ...], customer: str | None, as_zip: bool, out: Path
+    report_file: Path | None,
+    site_name: str | None,
+    full: bool,
+    products: tuple[str, ...],
+    customer: str | None,
+    as_zip: bool,
+    out: Path,
 ) -> None:
-    """Make a kit with what a site lacks, or with everything."""
-    if full == (report_file is not None):
-        raise UsageError("options", "give --report FILE or --full")
+    """Make a kit with what a site lacks, or with everything.
+
+    With --site the register says what the site lacks and may have; what goes out is recorded, and so is what does not.
+    """
+    if [full, report_file is not None, site_name is not None].count(True) != 1:
+        raise UsageError("options", "give --report FILE, --site SITE or --full")
+    if site_name is not None:
+        if products or customer:
+            raise UsageError("options", "--site knows its product and customer")
+        _make_for(Order(site_name, out, the_person(), clock, as_zip))
+        return
     if products and not full:
         raise UsageError("options", "--product goes with --full; a report names the product")
     site = None if report_file is None else read_report(read_file(report_file, limit=MOST_BYTES))
@@ -53,6 +74,17 @@ def make(
     for offer in made.choice.left_out:
         note(f"left out: {offer.label}: {offer.why}")
     report(_document(made, site), "\n".join(_lines(made, site)))
+
+
+def _make_for(order: Order) -> None:
+    with the_register() as register:
+        key = open_server_key(register.home, KIT, passphrase_for)
+        made, wanted = make_site_kit(register, Store.at(register.channel), key, order)
+    for offer in made.choice.left_out:
+        note(f"left out: {offer.label}: {offer.why}")
+    lines = _lines(made, None)
+    lines.insert(1, f"for {order.site} of {wanted.site.customer}: {wanted.level}")
+    report({**_document(made, None), "site": order.site, "customer": wanted.site.customer}, "\n".join(lines))
 
 
 def _document(made: Kit, site: Carried | None) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from patchline.patches.site_enrolments import ENROLMENT_TYPE, SiteEnrolment, cod
 from patchline.patches.statements import time_text
 from patchline.releaser.fleet.customers import KEEPERS
 from patchline.releaser.fleet.folding import fold
-from patchline.releaser.fleet.sites import the_site
+from patchline.releaser.fleet.sites import in_service, the_site
 from patchline.releaser.persons import require_role
 from patchline.releaser.register import Change
 from patchline.releaser.tables.customers import EnrolmentCode, Site, SiteKey
@@ -60,7 +60,7 @@ def make_code(change: Change, name: str) -> Code:
         StateError: it is out of service.
     """
     require_role(change.session, change.by, *KEEPERS)
-    site = _in_service(change.session, name)
+    site = in_service(change.session, name)
     open_ones = (EnrolmentCode.site == site.id, EnrolmentCode.used.is_(None), EnrolmentCode.expires > change.now)
     change.session.execute(update(EnrolmentCode).where(*open_ones).values(expires=change.now))
     code, expires = new_code(), change.now + LIFE
@@ -69,13 +69,6 @@ def make_code(change: Change, name: str) -> Code:
     change.session.flush()
     change.record("site.code", site.name, {"expires": time_text(expires)})
     return Code(site.name, code, expires)
-
-
-def _in_service(session: Session, name: str) -> Site:
-    site = the_site(session, name)
-    if site.retired is not None:
-        raise StateError("site-retired", f"{name} was taken out of service on {site.retired:%Y-%m-%d}")
-    return site
 
 
 def is_enrolment(data: bytes) -> bool:
@@ -135,7 +128,7 @@ def _check_code(code: EnrolmentCode, now: datetime) -> None:
 
 
 def _check_fits(session: Session, site: Site, enrolment: SiteEnrolment, known: SiteKey | None) -> None:
-    _in_service(session, site.name)
+    in_service(session, site.name)
     if enrolment.product != site.product:
         raise EnrolmentError(
             "product", f"it is of product {enrolment.product}, and {site.name} is one of {site.product}"

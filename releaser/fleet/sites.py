@@ -154,6 +154,19 @@ def the_site(session: Session, name: str) -> Site:
     return site
 
 
+def in_service(session: Session, name: str) -> Site:
+    """Return a site that is in service.
+
+    Raises:
+        NotFoundError: the register does not know it.
+        StateError: it was taken out of service.
+    """
+    site = the_site(session, name)
+    if site.retired is not None:
+        raise StateError("site-retired", f"{name} was taken out of service on {site.retired:%Y-%m-%d}")
+    return site
+
+
 def nodes(session: Session, site: Site) -> Sequence[Site]:
     """Return the nodes of a site by their names."""
     return session.scalars(select(Site).where(Site.part_of == site.id).order_by(Site.name)).all()
