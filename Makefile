@@ -37,6 +37,10 @@ demo: setup  ## make a hotfix of two real releases and take it through everythin
 demo-channel: setup  ## the second part of the demo alone: register, channel, kit for an air gap, recall
 	@$(BIN)/python -m tests.journeys.demo $(PRODUCT) $(FROM) $(TO) --part channel
 
+.PHONY: demo-fleet
+demo-fleet: setup  ## the demo's second and third part: the same, then who has what, and how we know
+	@$(BIN)/python -m tests.journeys.demo $(PRODUCT) $(FROM) $(TO) --part fleet
+
 .PHONY: test
 test: setup  ## run the tests
 	$(BIN)/python -m pytest -q -n auto --dist worksteal

@@ -70,7 +70,12 @@ def test_any_product_of_the_package_index_goes_there_and_back(index):
             "    HF-2026-0001-r1 is published",
             "        RECALLED: breaks sign-in with single sign-on",
             "    error: HF-2026-0001-r1 was recalled: breaks sign-in with single sign-on",
+            "→ 0 have it, 0 lack it, 4 unknown: as it is",
+            "→ 1 have it, 2 lack it, 1 unknown: as it is",
+            "→ 0 have it, 3 lack it, 1 unknown: as it is",
+            "    but       1 file not as expected",
             f"Everything still lies in {kept}:",
+            f"Ask on: PATCHLINE_HOME={kept}/server/register .venv/bin/patchline level acme",
         ):
             assert line in told.stdout.splitlines(), line
         assert told.stderr == ""

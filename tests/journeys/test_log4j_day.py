@@ -19,7 +19,7 @@ from tests.servers import serving
 
 CVE = "CVE-2021-44228"
 HURT, SAFE = "2.14.1", "2.17.1"
-MANY = 14
+MANY = 14 if EXHAUSTIVE or NOTHING_MAY_BE_SKIPPED else 6
 """Releases that customers have; the two newest of them have a library without the hole."""
 
 
