@@ -82,6 +82,16 @@ def published(folder: Path) -> None:
     shop.person(folder, "ben", "recall", "confirm", recall, "--key", "ben", "--trust", "shop.trust", "--yes")
 
 
+def next_release(folder: Path) -> None:
+    """A release of the shop that was cut before the fix."""
+    repository = folder / "shop"
+    who = ["-c", "user.name=Walt", "-c", "user.email=walt@example.com"]
+    subprocess.run(["git", "-C", repository, "checkout", "-q", "-b", "next", "v4.1.2"], check=True)
+    (repository / "VERSION").write_text("4.2.0\n")
+    for line in (["commit", "-q", "-a", "-m", "Make v4.2.0"], ["tag", "v4.2.0"], ["checkout", "-q", "-"]):
+        subprocess.run(["git", "-C", repository, *who, *line], check=True)
+
+
 def java_releases(folder: Path) -> None:
     """Three more releases of the shop, two of them with a library that lets code from log lines run; and its fix."""
     repository = folder / "shop"

@@ -71,6 +71,25 @@ def test_servers_page_shows_what_is_printed(vendor):
     assert People(vendor, **office.environment(vendor)).page(TUTORIAL / "server.md") > 25
 
 
+def test_supports_page_shows_what_is_printed(vendor):
+    office.next_release(vendor)
+    office.found(vendor)
+    office.in_review(vendor)
+    office.server(vendor, "sam", "baseline", "add", "4.2.0", "--product", "shop", "--tag", "v4.2.0")
+    office.published(vendor)
+    trust = shop.person(vendor, "ada", "trust", "show", "shop.trust", "--json").document["fingerprint"]
+    options = ["--product", "shop", "--baseline", "4.1.2", "--trust", vendor / "shop.trust", "--fingerprint", trust]
+    run(
+        "patchline-site",
+        "init",
+        "--root",
+        vendor / "app",
+        *options,
+        environment={"PATCHLINE_STATE": str(vendor / "state")},
+    )
+    assert People(vendor, **office.environment(vendor)).page(TUTORIAL / "support.md") > 20
+
+
 def test_engineers_page_of_the_register_shows_what_is_printed(vendor):
     office.java_releases(vendor)
     office.found(vendor)
