@@ -9,16 +9,23 @@ import click
 
 from patchline.patches.errors import PatchlineError, ReportError
 from patchline.patches.files import read_file
+from patchline.patches.limits import LIMITS
 from patchline.patches.progress import progress
 from patchline.patches.terminal import example, json_option, report
 from patchline.patches.wording import counted
 from patchline.releaser.commands.options import clock, register_options, the_person, the_register
+from patchline.releaser.commands.site_keep import key_document, taken_words
+from patchline.releaser.fleet.enrolling import Key, is_enrolment, take
 from patchline.releaser.fleet.reading import MOST_BYTES
 from patchline.releaser.fleet.reports import receive_all
 from patchline.releaser.fleet.taking import Taken
 from patchline.releaser.fleet.verdicts import Verdict
+from patchline.releaser.register import Register
 
 _LISTED = 20
+
+Outcome = Taken | Key | PatchlineError
+"""What became of a file: a report, a site's key, or neither."""
 
 
 @click.group("report", epilog=example("patchline report import report.json"))
@@ -42,11 +49,15 @@ def report_group() -> None:
 def import_command(files: tuple[Path, ...], site: str | None) -> None:
     """Take reports that were carried by hand: files, folders of them, or the text of a mail.
 
-    The same report brought again changes nothing, so after an interruption bring all of them again.
+    The same report brought again changes nothing, so after an interruption bring all of them again. What
+    patchline-site enrol wrote is taken too, before the reports.
     """
-    names = list(_names(files))
-    found: list[tuple[str, Taken | PatchlineError]] = []
+    given = list(_names(files))
+    found: list[tuple[str, Outcome]] = []
+    enrolments = {name for name in given if _enrols(name)}
+    names = [name for name in given if name not in enrolments]
     with the_register() as register, progress("taking reports", len(names), unit="items") as advance:
+        found += [(str(name), _enrol(register, name, site)) for name in sorted(enrolments)]
         for one in receive_all(register, ((str(name), _content(name)) for name in names), the_person(), clock(), site):
             found.append(one)
             advance(1)
@@ -57,7 +68,9 @@ def import_command(files: tuple[Path, ...], site: str | None) -> None:
         "reports": [
             {"file": name, **(one.as_document() if isinstance(one, Taken) else {"verdict": None, **one.as_document()})}
             for name, one in found
+            if not isinstance(one, Key)
         ],
+        "enrolled": [{"file": name, **key_document(one)} for name, one in found if isinstance(one, Key)],
         "counts": _counts(found),
     }
     report(document, "\n".join(_lines(found)))
@@ -73,6 +86,24 @@ def _names(files: tuple[Path, ...]) -> Iterator[Path]:
             yield file
 
 
+def _enrols(name: Path) -> bool:
+    """Tell whether a file is the enrolment of a site's key."""
+    try:
+        small = name.is_file() and name.stat().st_size <= LIMITS.key_file
+        return small and is_enrolment(name.read_bytes())
+    except OSError:
+        return False
+
+
+def _enrol(register: Register, name: Path, site: str | None) -> Outcome:
+    try:
+        data = read_file(name, limit=LIMITS.key_file)
+        with register.attempt("site.enrol", site or name.name, the_person(), clock()) as change:
+            return take(change, data, site)
+    except PatchlineError as error:
+        return error
+
+
 def _content(name: Path) -> bytes | PatchlineError:
     if str(name) == "-":
         return sys.stdin.buffer.read(MOST_BYTES + 1)
@@ -82,15 +113,23 @@ def _content(name: Path) -> bytes | PatchlineError:
         return error
 
 
-def _counts(found: list[tuple[str, Taken | PatchlineError]]) -> dict[str, int]:
-    return dict(Counter(str(one.verdict) if isinstance(one, Taken) else one.code for _, one in found))
+def _counts(found: list[tuple[str, Outcome]]) -> dict[str, int]:
+    return dict(Counter(_count(one) for _, one in found))
 
 
-def _lines(found: list[tuple[str, Taken | PatchlineError]]) -> Iterator[str]:
+def _count(one: Outcome) -> str:
+    if isinstance(one, Taken):
+        return str(one.verdict)
+    return "enrolled" if isinstance(one, Key) else one.code
+
+
+def _lines(found: list[tuple[str, Outcome]]) -> Iterator[str]:
     few = len(found) <= _LISTED
     for name, one in found:
         if isinstance(one, PatchlineError):
             yield f"{name}: NOT TAKEN: {one.message}"
+        elif isinstance(one, Key):
+            yield taken_words(one)
         elif few or one.verdict is not Verdict.ACCEPTED:
             yield str(one) if few else f"{name}: {one}"
     if not few:

@@ -78,7 +78,7 @@ def enrol(name: str, take: Path | None, fingerprint: str | None) -> None:
         data = read_file(take, limit=LIMITS.key_file)
         with attempt("site.enrol", name) as change:
             key = enrolling.take(change, data, name)
-        report(key_document(key), _taken_words(key))
+        report(key_document(key), taken_words(key))
     elif fingerprint is not None:
         with attempt("site.confirm", name) as change:
             key = enrolling.confirm(change, name, fingerprint)
@@ -95,7 +95,8 @@ def _report_code(name: str) -> None:
     report({"site": name, "code": code.code, "expires": time_text(code.expires)}, "\n".join(lines))
 
 
-def _taken_words(key: Key) -> str:
+def taken_words(key: Key) -> str:
+    """Return what is to be done with a key that was taken."""
     if key.confirmed is not None:
         return f"{key.site}: the key {key.fingerprint} counts already"
     asked = "call the customer's person, let them read the fingerprint to you, and type what you hear:"

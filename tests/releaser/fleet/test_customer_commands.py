@@ -52,10 +52,14 @@ def test_first_call_with_a_customer_from_adding_it_to_a_confirmed_key(vendor_run
     assert wrong["error"] == "enrolment.fingerprint"
     assert vendor_runs("site", "enrol", "acme-main", "--fingerprint", heard)["confirmed"]
     again = vendor_runs("site", "enrol", "acme-main")["code"]
-    renewed = tmp_path / "renewed.json"
-    other = site("enrol", again, "--new-key", "--out", renewed).document["fingerprint"]
+    (inbox := tmp_path / "inbox").mkdir()
+    other = site("enrol", again, "--new-key", "--out", inbox / "z.json").document["fingerprint"]
     assert other != heard
-    vendor_runs("site", "enrol", "acme-main", "--take", renewed)
+    site("report", "--out", inbox / "a.json")
+    brought = vendor_runs("report", "import", inbox)
+    assert [one["site"] for one in brought["enrolled"] + brought["reports"]] == ["acme-main", "acme-main"]
+    assert brought["reports"][0]["evidence"] == "signed-by-hand"
+    assert vendor_runs("site", "show", "acme-main")["level"] == "1.0"
     vendor_runs("site", "enrol", "acme-main", "--fingerprint", other)
     keys = vendor_runs("site", "show", "acme-main")["keys"]
     assert [(key["fingerprint"], bool(key["ended"])) for key in keys] == [(other, False), (heard, True)]
