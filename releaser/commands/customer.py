@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
+from patchline.patches.errors import ProblemsError
 from patchline.patches.files import read_file
 from patchline.patches.progress import progress
 from patchline.patches.statements import time_text
-from patchline.patches.terminal import example, json_option, report
+from patchline.patches.terminal import example, json_option, json_wanted, note, report
 from patchline.patches.wording import counted
 from patchline.releaser.commands.entitlement import entitlement_document, entitlement_words
 from patchline.releaser.commands.options import (
@@ -102,8 +103,13 @@ def import_command(file: Path, told_at: datetime | None) -> None:
     with any row is told at once, and then nothing is taken in.
     """
     data = read_file(file, limit=MOST_BYTES)
-    with attempt("customer.import", file.name) as change, progress("importing"):
-        taken = import_table(change, data, told_at)
+    try:
+        with attempt("customer.import", file.name) as change, progress("importing"):
+            taken = import_table(change, data, told_at)
+    except ProblemsError as error:
+        for problem in [] if json_wanted() else error.problems[1:]:  # The first one ends the command, and is told then.
+            note(problem.message)
+        raise
     words = [f"{number} {what.replace('_', ' ')}" for what, number in vars(taken).items() if number]
     report(vars(taken), ", ".join(words) or "nothing is new")
 

@@ -118,7 +118,7 @@ def test_bad_input_has_one_clear_answer(line, code, error, vendor_runs):
     assert vendor_runs(*line, expect=code)["error"] == error
 
 
-def test_table_is_imported_and_its_errors_told_together(vendor_runs, tmp_path):
+def test_table_is_imported_and_its_errors_told_together(vendor_runs, home, tmp_path):
     table = tmp_path / "customers.csv"
     text = "customer;customer_title;tier;site;product;baseline\nacme;Acme, Ltd;gold;acme-main;demo;1.0\n"
     table.write_text("\ufeff" + text, encoding="utf-8")
@@ -129,4 +129,7 @@ def test_table_is_imported_and_its_errors_told_together(vendor_runs, tmp_path):
     assert (known["level"], known["known"]["as_of"]) == ("1.0", "2026-03-01T00:00:00Z")
     table.write_text(text.replace("gold", "tin").replace("1.0", "9") + "beta;;;beta-main;shop;\n")
     refused = vendor_runs("customer", "import", table, "--told-at", "2026-03-01", expect=11)
+    line = ("customer", "import", table, "--home", home, "--as", "rita", "--told-at", "2026-03-01")
+    told = run("patchline", *line, expect=11).err
+    assert "error: row 2: the register knows no baseline 9" in told and told.count("row 2:") == 2 and "row 3:" in told
     assert sorted(one["message"][:6] for one in refused["problems"]) == ["row 2:", "row 2:", "row 3:"]
