@@ -19,10 +19,10 @@ from patchline.releaser.fleet.words import as_of
 from patchline.releaser.hotfixes import find, label
 from patchline.releaser.persons import require_role
 from patchline.releaser.register import Change
-from patchline.releaser.rollouts.targets import downloaded
+from patchline.releaser.rollouts.targets import DONE
 from patchline.releaser.states import State
 from patchline.releaser.tables.customers import Site
-from patchline.releaser.tables.fleet import Applied, SiteState
+from patchline.releaser.tables.fleet import Applied, Download, SiteState
 from patchline.releaser.tables.hotfixes import Hotfix, Revision
 from patchline.releaser.tables.people import Role
 from patchline.releaser.tables.rollouts import ACTIONS, Acknowledgement
@@ -148,15 +148,17 @@ def still_there(session: Session, revision: Revision) -> list[There]:
     said = session.scalars(query).all()
     by_site = {one.site: one for one in said if one.site is not None}
     by_customer = {one.customer: one for one in said if one.site is None}
-    loaded = downloaded(revision.id)
+    loaded = select(Download.site).where(
+        Download.revision == revision.id, Download.outcome == DONE, Download.site.is_not(None)
+    )
     told = select(Acknowledgement.site).where(
         Acknowledgement.revision == revision.id, Acknowledgement.site.is_not(None)
     )
     rows = (
-        select(Site, SiteState, Applied.site.is_not(None).label("runs"), loaded.label("loaded"))
+        select(Site, SiteState, Applied.site.is_not(None).label("runs"), Site.id.in_(loaded).label("loaded"))
         .join(SiteState, SiteState.site == Site.id)
         .outerjoin(Applied, (Applied.site == Site.id) & (Applied.revision == revision.id))
-        .where(Applied.site.is_not(None) | loaded | Site.id.in_(told))
+        .where(Applied.site.is_not(None) | Site.id.in_(loaded) | Site.id.in_(told))
         .order_by(Site.name)
     )
     found = [

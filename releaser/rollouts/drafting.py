@@ -23,11 +23,11 @@ from patchline.releaser.fleet.entitlements import Rights
 from patchline.releaser.fleet.words import as_of
 from patchline.releaser.hotfixes import find, label
 from patchline.releaser.rollouts.reaching import sites_reached
-from patchline.releaser.rollouts.targets import aim, applies, downloaded, targeted
+from patchline.releaser.rollouts.targets import DONE, aim, targeted
 from patchline.releaser.states import State
 from patchline.releaser.tables.catalogue import Product
 from patchline.releaser.tables.customers import Contact, Customer, Entitlement, Site
-from patchline.releaser.tables.fleet import Applied, SiteState
+from patchline.releaser.tables.fleet import Applied, Download, SiteState
 from patchline.releaser.tables.hotfixes import Hotfix, Revision
 from patchline.releaser.tables.hotfixes import Recall as RecallRow
 
@@ -149,21 +149,25 @@ def _about(session: Session, revision: Revision, hotfix: Hotfix) -> _About:
 def _lacking(session: Session, revision: Revision, now: datetime) -> Select[Site, SiteState, bool]:
     """Return sites that lack a revision, or of which nobody knows, each with whether it is reached."""
     aimed = aim(session, revision)
+    have = select(Applied.site).where(Applied.revision.in_([revision.id, *aimed.newer]))
     reached = Site.id.in_(sites_reached(session, revision, now))
     return (
         select(Site, SiteState, reached.label("reached"))
         .join(SiteState, SiteState.site == Site.id)
-        .where(targeted(aimed), ~applies([revision.id, *aimed.newer]))
+        .where(targeted(aimed), Site.id.not_in(have))
     )
 
 
 def _having(revision: Revision) -> Select[Site, SiteState, bool]:
     """Return sites that run a revision or have downloaded it."""
+    loaded = select(Download.site).where(
+        Download.revision == revision.id, Download.outcome == DONE, Download.site.is_not(None)
+    )
     return (
         select(Site, SiteState, Applied.site.is_not(None).label("runs"))
         .join(SiteState, SiteState.site == Site.id)
         .outerjoin(Applied, (Applied.site == Site.id) & (Applied.revision == revision.id))
-        .where(Site.retired.is_(None), or_(Applied.site.is_not(None), downloaded(revision.id)))
+        .where(Site.retired.is_(None), or_(Applied.site.is_not(None), Site.id.in_(loaded)))
     )
 
 

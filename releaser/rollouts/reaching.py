@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from patchline.releaser.rollouts.freezes import frozen
 from patchline.releaser.rollouts.life import FINISHED, RUNNING, newest
-from patchline.releaser.rollouts.targets import DONE, aim, applies, downloaded, in_scope, scopes, stage_of
+from patchline.releaser.rollouts.targets import DONE, aim, in_scope, scopes, stage_of
 from patchline.releaser.states import State
 from patchline.releaser.tables.customers import Site
 from patchline.releaser.tables.fleet import Applied, Download
@@ -132,13 +132,17 @@ class _Whole:
 def sites_reached(session: Session, revision: Revision, now: datetime) -> Select[int]:
     """Return a query for the ids of all sites that a revision has reached: `reached` for many sites at once."""
     aimed = aim(session, revision)
+    has = select(Applied.site).where(Applied.revision == revision.id)
+    loaded = select(Download.site).where(
+        Download.revision == revision.id, Download.outcome == DONE, Download.site.is_not(None)
+    )
     fresh = and_(_opened(session, revision, aimed.product), not_(frozen(aimed.product, now)))
     rollout = newest(session, [revision.id]).get(revision.id)
     named = and_(RolloutSite.site == Site.id, RolloutSite.rollout == (rollout.id if rollout is not None else 0))
     found = select(Site.id).outerjoin(RolloutSite, named).where(in_scope(aimed))
     if State(revision.state) is not State.PUBLISHED:
         return found.where(false())
-    return found.where(or_(applies([revision.id]), downloaded(revision.id), fresh))
+    return found.where(or_(Site.id.in_(has), Site.id.in_(loaded), fresh))
 
 
 def _opened(session: Session, revision: Revision, product: str) -> ColumnElement[bool]:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, insert, literal, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, insert, literal, or_, select
 from sqlalchemy.orm import Session
 
 from patchline.releaser.rollouts.freezes import frozen
@@ -227,14 +227,16 @@ def _rows(rollout: Rollout, stages: Sequence[RolloutStage], aimed: Aim, now: dat
     opened = [(stage == one.number, one.opened) for one in stages if one.opened is not None]
     cut_off = or_(*(and_(found, SiteState.as_of >= moment) for found, moment in opened), literal(False))
     problems = select(RolloutProblem.site).where(RolloutProblem.rollout == rollout.id)
+    loaded = select(Download.site).where(Download.revision == aimed.revision, Download.outcome == DONE)
+    newer = select(Applied.site).where(Applied.revision.in_(aimed.newer)) if aimed.newer else None
     stand = case(
         (Site.id.in_(problems), Stand.FAILED),
         (Applied.pending, Stand.PENDING),
         (Applied.site.is_not(None), Stand.APPLIED),
-        *([(applies(aimed.newer), Stand.SUPERSEDED)] if aimed.newer else []),
+        *([(Site.id.in_(newer), Stand.SUPERSEDED)] if newer is not None else []),
         (and_(SiteState.unfinished, cut_off), Stand.FAILED),
         (RolloutSeen.site.is_not(None), Stand.ROLLED_BACK),
-        (downloaded(aimed.revision), Stand.DOWNLOADED),
+        (Site.id.in_(loaded.where(Download.site.is_not(None))), Stand.DOWNLOADED),
         (stage > rollout.stage, Stand.LATER),
         (SiteState.baseline.is_(None), Stand.UNKNOWN),
         (ice, Stand.FROZEN),
@@ -261,20 +263,6 @@ def _rows(rollout: Rollout, stages: Sequence[RolloutStage], aimed: Aim, now: dat
     )
 
 
-def downloaded(revision: int) -> ColumnElement[bool]:
-    """Return a condition on `Site` rows: a revision was handed out whole.
-
-    Asked of each site by the index: a set of all that it holds for would not always fit PostgreSQL's working memory.
-    """
-    here = exists().where(Download.revision == revision, Download.site == Site.id, Download.outcome == DONE)
-    return here.correlate(Site)
-
-
-def applies(revisions: Sequence[int]) -> ColumnElement[bool]:
-    """Return a condition on `Site` rows: one of the revisions is in force."""
-    return exists().where(Applied.site == Site.id, Applied.revision.in_(revisions)).correlate(Site)
-
-
 def stage_of(stages: Sequence[RolloutStage]) -> ColumnElement[int]:
     """Return the number of a site's stage, of `Site` rows joined with `RolloutSite`: named, its ring's, or the last."""
     rings = [(Site.ring == one.ring, one.number) for one in stages if one.kind == "ring"]
@@ -283,6 +271,8 @@ def stage_of(stages: Sequence[RolloutStage]) -> ColumnElement[int]:
 
 def see(session: Session, rollout: Rollout, now: datetime) -> None:
     """Remember where the revision is in force, so that it shows where it was rolled back."""
-    known = exists().where(RolloutSeen.rollout == rollout.id, RolloutSeen.site == Applied.site)
-    fresh = select(literal(rollout.id), Applied.site, literal(now)).where(Applied.revision == rollout.revision, ~known)
+    known = select(RolloutSeen.site).where(RolloutSeen.rollout == rollout.id)
+    fresh = select(literal(rollout.id), Applied.site, literal(now)).where(
+        Applied.revision == rollout.revision, Applied.site.not_in(known)
+    )
     session.execute(insert(RolloutSeen).from_select(["rollout", "site", "at"], fresh))
