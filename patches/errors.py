@@ -118,6 +118,7 @@ class UsageError(PatchlineError):
         "told": "Say it as patchline-site inventory shows it: patchline site tell --help.",
         "date": "Write the date as YYYY-MM-DD.",
         "worker-embedded": "Finish what was cut off with --once; workers stay where the register is on PostgreSQL.",
+        "reference": "Give the number of your change alone, such as CHG-4711.",
         "root-name": "Names of roots are lower-case letters, digits and dashes, such as `app`.",
         "root-path": "Choose a folder whose path has no control characters and is UTF-8.",
         "follow": "Name links that lie below a root.",

@@ -174,6 +174,8 @@ def _reported(one: Layer) -> dict[str, Any]:
         "kept": len(one.kept),
         "lost": list(one.lost),
         "unratified": False,
+        "pending": False,
+        "reference": one.reference,
     }
 
 

@@ -23,7 +23,7 @@ from patchline.patches.site.command_options import (
     the_site,
 )
 from patchline.patches.site.installation import Result
-from patchline.patches.site.ledger import shown
+from patchline.patches.site.ledger import REFERENCE_LENGTH, shown
 from patchline.patches.site.plan import Plan
 from patchline.patches.site.state import Site
 from patchline.patches.site.view import site_trust
@@ -44,6 +44,12 @@ def _choice_options(command: Any) -> Any:
         name = "FIX" if option == "--accept-loss" else "PATH"
         command = click.option(option, multiple=True, metavar=name, help=explained)(command)
     return command
+
+
+def _reference(ctx: click.Context, parameter: click.Parameter, given: str | None) -> str | None:
+    if given is not None and not (given.isprintable() and 0 < len(given) <= REFERENCE_LENGTH):
+        raise UsageError("reference", f"a change number has 1 to {REFERENCE_LENGTH} printable characters")
+    return given
 
 
 def _choices(override: tuple[str, ...], preserve: tuple[str, ...], accept_loss: tuple[str, ...]) -> Choices:
@@ -118,7 +124,9 @@ def _plan_text(planned: Plan) -> str:
 @_choice_options
 @click.option("--accept-irreversible", is_flag=True, help="Go on although steps cannot be undone.")
 @click.option("--accept-emergency", is_flag=True, help="Go on although it is approved as an emergency only.")
-@click.option("--reference", metavar="TEXT", help="Your change number; kept in the ledger.")
+@click.option(
+    "--reference", metavar="TEXT", callback=_reference, help="Your change number, for the ledger and the vendor."
+)
 @stale_option
 @site_options
 @yes_option
@@ -193,7 +201,9 @@ def _tell(site: Site, planned: Plan | None, result: Result) -> None:
 @click.argument("hotfix", required=False, metavar="ID")
 @click.option("--to", "level", metavar="LEVEL", help="Back to a level: its label, digest or code, or `baseline`.")
 @click.option("--accept-irreversible", is_flag=True, help="Go on although what steps did stays.")
-@click.option("--reference", metavar="TEXT", help="Your change number; kept in the ledger.")
+@click.option(
+    "--reference", metavar="TEXT", callback=_reference, help="Your change number, for the ledger and the vendor."
+)
 @site_options
 @yes_option
 @json_option

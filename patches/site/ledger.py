@@ -22,6 +22,9 @@ from patchline.patches.situation import Key, Place
 
 NOTES = ("set", "kept", "preserved", "skipped", "reverted", "aside", "folder")
 
+REFERENCE_LENGTH = 200
+"""Characters of a change number."""
+
 
 @dataclass(frozen=True)
 class Change:
@@ -72,6 +75,7 @@ class Layer:
     Attributes:
         replaces: digests of the manifests whose layers this one took the place of.
         emergency: it was approved as an emergency only when it was applied.
+        reference: the change number that the person gave.
         replaced_by: the layer that took the place of this one.
         gone: it was rolled back.
         cleaned: what it replaced was freed; it cannot be rolled back.
@@ -91,6 +95,7 @@ class Layer:
     lost: tuple[str, ...]
     time: str
     emergency: bool = False
+    reference: str | None = None
     replaced_by: Key | None = None
     gone: bool = False
     cleaned: bool = False
@@ -127,7 +132,13 @@ class Layer:
 
     @classmethod
     def read(
-        cls, fields: Fields, transaction: str, number: int, time: str, emergencies: Container[str] = ()
+        cls,
+        fields: Fields,
+        transaction: str,
+        number: int,
+        time: str,
+        emergencies: Container[str] = (),
+        reference: str | None = None,
     ) -> "Layer":
         """Read one layer of an `apply` row."""
         return cls(
@@ -145,6 +156,7 @@ class Layer:
             lost=fields.texts("lost"),
             time=time,
             emergency=fields.document["manifest"] in emergencies,
+            reference=reference,
         )
 
 
@@ -285,7 +297,7 @@ class Ledger:
         self._digests[transaction] = fields.sha256("record")
         emergencies = fields.object("emergencies").document if fields.has("emergencies") else {}
         for number, entry in enumerate(fields.objects("layers", most=10_000)):
-            layer = Layer.read(entry, transaction, number, time, emergencies)
+            layer = Layer.read(entry, transaction, number, time, emergencies, fields.document.get("reference"))
             for replaced in self.active if layer.replaces else ():
                 if replaced.manifest in layer.replaces:
                     replaced.replaced_by = layer.key

@@ -15,6 +15,7 @@ from patchline.patches.fields import Fields
 from patchline.patches.manifest import CLIENT
 from patchline.patches.plain import can_sign, open_plain
 from patchline.patches.site.inventory import Inventory
+from patchline.patches.site.ledger import REFERENCE_LENGTH, Layer
 from patchline.patches.site.state import Site
 from patchline.patches.site.view import View
 
@@ -31,6 +32,12 @@ def make_report(inventory: Inventory, view: View, now: datetime) -> Envelope:
     if can_sign() and key.exists():
         return sign(payload, PAYLOAD_TYPE, open_plain(key))
     return Envelope(PAYLOAD_TYPE, payload, ())
+
+
+def _reference(layer: Layer) -> str | None:
+    """Return the change number as a report may hold it; earlier clients bounded it nowhere."""
+    text = layer.reference
+    return text[:REFERENCE_LENGTH] if text and text.isprintable() else None
 
 
 def _next_count(site: Site) -> dict[str, Any]:
@@ -67,6 +74,7 @@ def _document(inventory: Inventory, view: View, count: dict[str, Any], now: date
                 "lost": list(layer.lost),
                 "unratified": layer.manifest in inventory.unratified,
                 "pending": layer.manifest in inventory.pending,
+                "reference": _reference(layer),
             }
             for layer in inventory.layers
         ],

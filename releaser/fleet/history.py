@@ -135,7 +135,8 @@ def _changes(
         at = there[label].applied
         known = at is not None and at <= said.made
         when = at if known and at is not None else said.made
-        yield Event(when, "applied", _applied_words(there[label]), node, None if known else since, evidence)
+        reference = there[label].reference
+        yield Event(when, "applied", _applied_words(there[label]), node, None if known else since, evidence, reference)
     moved = before is not None and before[1].baseline != level.baseline
     for label in sorted(earlier.keys() - there.keys()):
         kind, what = _gone(earlier[label], level.hotfixes, moved, fixes)

@@ -20,6 +20,7 @@ from patchline.patches.envelopes import Envelope
 from patchline.patches.errors import DocumentError, ReportError, StatementError
 from patchline.patches.fields import Fields
 from patchline.patches.limits import LIMITS, MIB
+from patchline.patches.site.ledger import REFERENCE_LENGTH
 from patchline.patches.site.report import PAYLOAD_TYPE
 
 MOST_BYTES = 8 * MIB
@@ -48,6 +49,7 @@ class InForce:
         preserved, kept: how many files stayed as the customer had them.
         lost: fixes whose loss was accepted.
         pending: the running processes do not use it yet, as far as the site's client knows.
+        reference: the customer's own change number.
     """
 
     hotfix: str
@@ -59,6 +61,7 @@ class InForce:
     lost: tuple[str, ...] = ()
     unratified: bool = False
     pending: bool = False
+    reference: str | None = None
 
     @property
     def label(self) -> str:
@@ -251,8 +254,9 @@ def _hotfixes(fields: Fields) -> tuple[InForce, ...]:
             kept=entry.integer("kept", 0, _MOST_DRIFT),
             lost=entry.texts("lost"),
             unratified=entry.boolean("unratified"),
-            # Clients before this was told know nothing of it.
+            # Clients before these were told know nothing of them.
             pending=entry.has("pending") and entry.boolean("pending"),
+            reference=entry.text("reference", limit=REFERENCE_LENGTH) if entry.has("reference") else None,
         )
         for entry in fields.objects("hotfixes", most=_MOST_HOTFIXES)
     )

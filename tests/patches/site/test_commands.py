@@ -101,7 +101,7 @@ def test_customer_verifies_plans_applies_reports_and_rolls_back(customer):
 
 
 def test_report_is_signed_counts_up_and_names_nobody(customer):
-    customer.site("apply", customer.bundle())
+    customer.site("apply", customer.bundle(), "--reference", "CHG-7")
     out = customer.folder / "report.json"
     customer.site("report", "--out", out)
     second = customer.document("report")
@@ -111,9 +111,18 @@ def test_report_is_signed_counts_up_and_names_nobody(customer):
     assert envelope.verified_keys({public.keyid: public}) == {public.keyid}
     payload = json.loads(envelope.payload)
     assert payload["level"]["label"] == "1.0+HF-2026-0001-r1"
+    assert [one["reference"] for one in payload["hotfixes"]] == ["CHG-7"]
     assert json.loads(Envelope.from_document(second, "report").payload)["counter"] == payload["counter"] + 1
     for private in (str(customer.root), str(Path.home()), "ada", "a.txt"):
         assert private not in envelope.payload.decode()
+
+
+@pytest.mark.parametrize("reference", ["", "CHG-7\x1b[2J", "x" * 201])
+def test_change_number_that_no_report_could_hold_is_refused_before_anything_happens(reference, customer):
+    before = take(customer.root)
+    outcome = customer.site("apply", customer.bundle(), "--reference", reference, expect=2)
+    assert "1 to 200 printable characters" in outcome.err
+    assert take(customer.root) == before
 
 
 def test_another_trust_file_than_the_sites_is_told_by_the_exit_code(customer):

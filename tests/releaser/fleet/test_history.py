@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -38,6 +39,14 @@ def test_what_reports_show_becomes_events_with_the_sites_own_times(march):
     gone = events(march)[-2]
     assert (gone.since, gone.evidence) == (day(3), "signed report carried by hand")
     assert [one.what for one in events(march) if one.kind == "reported"] == [f"1.0+{march.one}", f"1.0+{march.two}"]
+
+
+def test_change_number_of_an_apply_stands_in_the_history(march):
+    (layer,) = march.fleet.layers(march.one)
+    march.report(day(3), layers=[replace(layer, reference="CHG-7")])
+    march.report(day(4), layers=[layer])
+    (applied,) = (one for one in events(march) if one.kind == "applied")
+    assert applied.reference == "CHG-7"
 
 
 def test_replaced_hotfix_and_new_baseline_are_not_told_as_rolled_back(march):
