@@ -21,17 +21,19 @@ from tests import channels, vendor
 from tests.channel_worlds import clock_at
 from tests.fleet_machines import Machine
 from tests.hotfixes import FILES, Life, changed
+from tests.mailing import Postbox, serving
 from tests.programs import Outcome, run
 from tests.registers import BACKENDS, NOW, make_home
 from tests.samples import fix
 
 CVE = "CVE-2026-1111"
-SITES = {
-    "acme-main": ("acme", "online"),
-    "globex-plant": ("globex", "air-gapped"),
-    "globex-lab": ("globex", "online"),
-    "initech-hq": ("initech", "online"),
-}
+SPREADSHEET = """\
+customer;customer_title;contacts;site;product;connectivity;baseline;told_by;told_at
+acme;Acme Ltd;Eve Ops <eve@acme.example>;acme-main;demo;online;;;
+globex;Globex Ltd;Gil <gil@globex.example>;globex-plant;demo;air-gapped;1.0;Gil;2026-11-02
+globex;;;globex-lab;demo;online;;;
+initech;Initech Ltd;Ida <ida@initech.example>;initech-hq;demo;online;2.0;Ida;2026-11-10
+"""
 
 
 class Office:
@@ -40,6 +42,7 @@ class Office:
     def __init__(self, folder: Path, backend: str) -> None:
         self.folder, self.now, self.home = folder, NOW, make_home(backend, folder / "home")
         self.machines: dict[str, Machine] = {}
+        self.settings: dict[str, str] = {}
         with self.life() as life:
             life.prepare().add_baseline("2.0")
             files = [changed("a.txt", FILES["a.txt"], b"mended\n")]
@@ -50,15 +53,13 @@ class Office:
         self.ask("person", "add", "sue", "--role", "support", by="rita")
 
     def begin(self) -> None:
-        """Support writes down what it knows on the first day: customers, sites, and two levels that people told."""
-        for customer in ("acme", "globex", "initech"):
-            contact = f"Eve Ops <eve@{customer}.example>"
-            self.ask("customer", "add", customer, "--title", f"{customer.title()} Ltd", "--contact", contact)
-        for site, (customer, connectivity) in SITES.items():
-            gap = ["--air-gapped"] if connectivity == "air-gapped" else []
-            self.ask("site", "add", site, "--customer", customer, "--product", "demo", *gap)
-        self.ask("site", "tell", "globex-plant", "--baseline", "1.0", "--by", "Gil", "--at", "2026-11-02")
-        self.ask("site", "tell", "initech-hq", "--baseline", "2.0", "--by", "Ida", "--at", "2026-11-10")
+        """Support takes in its spreadsheet on the first day: customers, sites, and two levels that people told."""
+        path = self.folder / "customers.csv"
+        path.write_text(SPREADSHEET)
+        self.ask("customer", "import", path)
+        before = self.answer("site", "list")
+        self.ask("customer", "import", path)
+        assert self.answer("site", "list") == before
 
     @contextmanager
     def life(self) -> Iterator[Life]:
@@ -87,7 +88,7 @@ class Office:
 
     def ask(self, *line: object, by: str = "sue", expect: int = 0) -> Outcome:
         """Type a command of the register."""
-        environment = {"PATCHLINE_HOME": str(self.home), "PATCHLINE_PERSON": by}
+        environment = {"PATCHLINE_HOME": str(self.home), "PATCHLINE_PERSON": by, **self.settings}
         with self.clock():
             return run("patchline", *line, cwd=self.folder, environment=environment, expect=expect)
 
@@ -210,6 +211,8 @@ def test_support_answers_every_call(office):
 
 def test_account_manager_knows_every_exposed_customer_and_what_each_needs(office):
     office.begin()
+    for customer in ("acme", "globex"):
+        office.ask("entitlement", "add", customer, "--product", "demo", "--line", "1.*", by="rita")
     office.install("acme-main")
     office.enrol("acme-main")
     office.later(days=1)
@@ -226,6 +229,26 @@ def test_account_manager_knows_every_exposed_customer_and_what_each_needs(office
     assert "initech" not in found or found["initech"]["exposed"] == 0
     table = office.ask("who", "exposed", "--cve", CVE, "--csv").out.splitlines()
     assert table[0].startswith("customer,site,") and any(line.startswith("acme,acme-main,") for line in table)
+
+    # They are told, each of its own sites alone; who was told is not told twice.
+    with serving(Postbox()) as box:
+        office.settings = {
+            "PATCHLINE_SMTP_HOST": "127.0.0.1",
+            "PATCHLINE_SMTP_PORT": str(box.port),
+            "PATCHLINE_SMTP_STARTTLS": "false",
+            "PATCHLINE_SMTP_FROM": "Demo support <support@vendor.example>",
+        }
+        assert "2 messages to send" in office.ask("notify", office.hotfix).out and not box.messages
+        for _ in range(2):
+            office.ask("notify", office.hotfix, "--send", "--yes")
+    assert box.recipients == ["eve@acme.example", "gil@globex.example"]
+    letters = [message.get_content() for message in box.messages]
+    assert f"- acme-main: you run 1.0 (as of {office.now:%Y-%m-%d}, signed report carried by hand);" in letters[0]
+    assert "- globex-plant: you run 1.0 (as of 2026-11-02, told by support);" in letters[1]
+    assert all(f"you need {office.hotfix}-r1" in letter for letter in letters)
+    assert "globex" not in letters[0] and "acme" not in letters[1]
+    told = office.answer("notify", office.hotfix, "--told")
+    assert [(one["address"], one["outcome"]) for one in told] == [(address, "sent") for address in box.recipients]
 
     # Acme takes it: exposed no more, as soon as its report is there and not before.
     office.apply("acme-main")
