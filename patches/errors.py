@@ -115,6 +115,9 @@ class UsageError(PatchlineError):
     exit_code = 2
     http_status = 400
     hints: ClassVar[dict[str, str]] = {
+        "setup-name": "Names in Vault have lower-case letters, digits and dashes, at most 63.",
+        "setup-field": "patchline setup add --help shows how setups and endpoints are written.",
+        "setup-secret": "Leave it out of the address; logins belong into Vault: patchline setup import.",
         "told": "Say it as patchline-site inventory shows it: patchline site tell --help.",
         "date": "Write the date as YYYY-MM-DD.",
         "worker-embedded": "Finish what was cut off with --once; workers stay where the register is on PostgreSQL.",
@@ -205,6 +208,8 @@ class NotFoundError(PatchlineError):
     exit_code = 11
     http_status = 404
     hints: ClassVar[dict[str, str]] = {
+        "setup": "`patchline setup list` shows them; `patchline setup add SITE` makes one of a site.",
+        "setup-endpoint": "`patchline setup show SETUP` lists its endpoints.",
         "root": "Name the site's root with --root, or run `patchline-site init` first.",
         "hotfix": "`patchline-site inventory` lists what is applied.",
         "level": "`patchline-site history` lists the levels this site had; `baseline` always is one.",
@@ -242,6 +247,7 @@ class RefusedError(PatchlineError):
     exit_code = 12
     http_status = 403
     hints: ClassVar[dict[str, str]] = {
+        "setup-production": "Setups are for tests: add a site of their own with --environment test.",
         "file-exists": "Choose another name, or remove the file first.",
         "fingerprint": "Ask the key's person again, by voice or on paper. Do not sign before both are equal.",
         "fingerprint-unused": "Every --fingerprint must be of a key that is new to you in this document.",
@@ -358,6 +364,7 @@ class StateError(PatchlineError):
     exit_code = 13
     http_status = 409
     hints: ClassVar[dict[str, str]] = {
+        "setup-exists": "`patchline setup show SETUP` shows it.",
         "level-unknown": "Ask for a report, or type in what they tell: patchline report import, patchline site tell.",
         "site-copy": "Add a site for the copy first, of the same customer and product: patchline site add.",
         "changed-meanwhile": "Run the command again; nothing was changed.",

@@ -8,13 +8,18 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _MOST_PARTS = 6
 
 
+def fits(text: str) -> bool:
+    """Tell whether a text is one segment of a path."""
+    return _NAME.fullmatch(text) is not None
+
+
 def name(text: str) -> str:
     """Return one segment of a path: a key, a setup, a loan.
 
     Raises:
         VaultError: it could mean another path, or Vault would write it differently (policies go by lower case).
     """
-    if not _NAME.fullmatch(text):
+    if not fits(text):
         raise VaultError("path", f"{text[:80]!r} is no name in Vault")
     return text
 

@@ -64,6 +64,7 @@ _COMMANDS = {
     "notify": Lazy("patchline.releaser.commands.notify", "notify", "Tell customers what they need or must undo."),
     "rollout": Lazy("patchline.releaser.commands.rollout", "rollout", "Let hotfixes go out in stages."),
     "vault": Lazy("patchline.releaser.commands.vault", "vault", "Make Vault ready, and look how it stands."),
+    "setup": Lazy("patchline.releaser.commands.setup", "setup", "Keep test setups, and their credentials in Vault."),
 }
 
 

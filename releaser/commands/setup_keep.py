@@ -1,0 +1,157 @@
+"""`patchline setup add`, `list` and `show`."""
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from patchline.patches.errors import UsageError
+from patchline.patches.statements import time_text
+from patchline.patches.terminal import example, json_option, report
+from patchline.releaser.commands.options import (
+    attempt,
+    clock,
+    home_option,
+    page_options,
+    page_text,
+    paged,
+    register_options,
+    the_register,
+)
+from patchline.releaser.fleet.words import known, known_document
+from patchline.releaser.setups import keeping
+from patchline.releaser.setups.endpoints import Endpoint, read_endpoint
+from patchline.releaser.setups.keeping import Known, NewSetup
+from patchline.releaser.tables.setups import SetupCredential, SetupEndpoint
+
+
+@click.command(
+    epilog=example(
+        "patchline setup add lab-1 --team platform --facet 'database=PostgreSQL 15' --facet ldap=OpenLDAP \\",
+        "    --endpoint db=database,postgresql://lab-1.example:5432/shop",
+    )
+)
+@click.argument("name", metavar="SITE")
+@click.option("--team", required=True, metavar="TEAM", help="Whose it is.")
+@click.option("--sensitive", is_flag=True, help="Lending it needs the lender's own login to Vault.")
+@click.option("--facet", "facets", multiple=True, metavar="KIND=VALUE", help="What it is made of; several.")
+@click.option(
+    "--endpoint",
+    "endpoints",
+    multiple=True,
+    metavar="NAME=KIND,URL[,STRATEGY]",
+    help="Where one logs in (ssh, database, ldap, http), and how loans do; several.",
+)
+@register_options
+@json_option
+def add(name: str, team: str, sensitive: bool, facets: tuple[str, ...], endpoints: tuple[str, ...]) -> None:
+    """Make a setup of a site of a test environment. Passwords are not given here: setup import puts them into Vault."""
+    with attempt("setup.add", name) as change:
+        wanted = NewSetup(
+            name, team, sensitive, tuple(_facet(text) for text in facets), tuple(_endpoint(text) for text in endpoints)
+        )
+        made = keeping.add(change, wanted)
+    report(setup_document(made, clock()), f"added {name} of team {team}")
+
+
+def _facet(text: str) -> tuple[str, str]:
+    kind, equal, value = text.partition("=")
+    if not equal:
+        raise UsageError("setup-field", f"{text[:80]!r} is no facet such as 'database=PostgreSQL 15'")
+    return kind.strip(), value.strip()
+
+
+def _endpoint(text: str) -> Endpoint:
+    name, _, rest = text.partition("=")
+    kind, _, rest = rest.partition(",")
+    address, _, strategy = rest.partition(",")
+    if not address:
+        raise UsageError("setup-field", "an endpoint is written as NAME=KIND,URL[,STRATEGY]")
+    return read_endpoint(name, kind, address, strategy or None)
+
+
+@click.command("list", epilog=example("patchline setup list --team platform --facet 'PostgreSQL 15'"))
+@click.option("--team", metavar="TEAM", help="Of this team.")
+@click.option("--facet", "facets", multiple=True, metavar="VALUE", help="With this facet; several: with all of them.")
+@page_options("SETUP")
+@home_option
+@json_option
+def list_command(team: str | None, facets: tuple[str, ...], limit: int, after: str | None) -> None:
+    """List setups by name, and how we know their levels."""
+    now = clock()
+    with the_register() as register, register.read() as session:
+        found = keeping.listed(session, limit + 1, after, team, facets)
+        shown, after = paged(found, limit, lambda one: one.site.name)
+    document = {"setups": [setup_document(one, now) for one in shown], "after": after}
+    lines = [_line(one, now) for one in shown]
+    report(document, page_text(lines, after, "no setup: patchline setup add SITE --team TEAM"))
+
+
+def _line(one: Known, now: datetime) -> str:
+    made_of = ", ".join(facet.value for facet in one.facets) or "no facets"
+    return f"{one.site.name}  {one.setup.team}  {_level(one, now)}  {made_of}"
+
+
+def _level(one: Known, now: datetime) -> str:
+    label = f"{one.state.label}, " if one.state.label else ""
+    return f"{label}{known(one.state.evidence, one.state.as_of, now)}"
+
+
+@click.command(epilog=example("patchline setup show lab-1"))
+@click.argument("name", metavar="SETUP")
+@home_option
+@json_option
+def show(name: str) -> None:
+    """Show a setup: level, facets, endpoints, and in which place of Vault its credentials lie."""
+    now = clock()
+    with the_register() as register, register.read() as session:
+        found = keeping.the_setup(session, name)
+    lines = [f"{name}: team {found.setup.team}{', sensitive' if found.setup.sensitive else ''}"]
+    lines.append(f"  {found.site.product}  {_level(found, now)}")
+    lines += [f"  {facet.kind}: {facet.value}" for facet in found.facets]
+    for endpoint, credential in found.endpoints:
+        lines.append(f"  {endpoint.name}: {endpoint.address}, loans by {endpoint.strategy}")
+        lines.append(f"    {_credential_words(credential)}")
+    report(setup_document(found, now), "\n".join(lines))
+
+
+def _credential_words(credential: SetupCredential | None) -> str:
+    if credential is None:
+        return "no credential in Vault: patchline setup import"
+    when = f"rotated {credential.rotated:%Y-%m-%d}" if credential.rotated else "never rotated"
+    return f"{credential.username}, {credential.mount}/{credential.path}, version {credential.number}, {when}"
+
+
+def setup_document(one: Known, now: datetime) -> dict[str, Any]:
+    """Return a setup for scripts."""
+    return {
+        "setup": one.site.name,
+        "team": one.setup.team,
+        "sensitive": one.setup.sensitive,
+        "product": one.site.product,
+        "baseline": one.state.baseline,
+        "level": one.state.label,
+        "known": known_document(one.state.evidence, one.state.as_of, now),
+        "facets": [{"kind": facet.kind, "value": facet.value} for facet in one.facets],
+        "endpoints": [_endpoint_document(*pair) for pair in one.endpoints],
+        "added": time_text(one.setup.added),
+        "added_by": one.setup.added_by,
+    }
+
+
+def _endpoint_document(endpoint: SetupEndpoint, credential: SetupCredential | None) -> dict[str, Any]:
+    return {
+        "endpoint": endpoint.name,
+        "kind": endpoint.kind,
+        "address": endpoint.address,
+        "strategy": endpoint.strategy,
+        "credential": credential
+        and {
+            "audience": credential.audience,
+            "mount": credential.mount,
+            "path": credential.path,
+            "version": credential.number,
+            "username": credential.username,
+            "rotated": time_text(credential.rotated) if credential.rotated else None,
+        },
+    }

@@ -1,0 +1,67 @@
+"""What may be written of an endpoint: its kind, its address, and how loans get credentials there."""
+
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit
+
+from patchline.patches.errors import UsageError
+from patchline.releaser.tables.setups import KINDS, STRATEGIES
+
+_SCHEMES = {
+    "ssh": ("ssh",),
+    "database": ("postgresql", "mysql", "mariadb", "oracle", "sqlserver", "db2"),
+    "ldap": ("ldap", "ldaps"),
+    "http": ("http", "https"),
+}
+_FITTING = {
+    "ssh": ("ssh-certificate", "second-account", "shared-account", "by-hand"),
+    "database": ("database-user", "second-account", "shared-account", "by-hand"),
+    "ldap": ("second-account", "shared-account", "by-hand"),
+    "http": ("second-account", "shared-account", "by-hand"),
+}
+"""Strategies of each kind; the first is taken where none is named."""
+_OPTIONS = frozenset({"host", "sslmode", "sslrootcert"})
+_LONGEST = 300
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An endpoint as somebody tells of it."""
+
+    name: str
+    kind: str
+    address: str
+    strategy: str
+
+
+def read_endpoint(name: str, kind: str, address: str, strategy: str | None = None) -> Endpoint:
+    """Return an endpoint.
+
+    Raises:
+        UsageError: a part cannot be written so, or the address holds a person's name or a password.
+    """
+    if kind not in KINDS:
+        raise UsageError("setup-field", f"endpoint {name}: {kind[:80]!r} is no kind: {', '.join(KINDS)}")
+    chosen = _FITTING[kind][0] if strategy is None else strategy
+    if chosen not in STRATEGIES or chosen not in _FITTING[kind]:
+        fitting = ", ".join(_FITTING[kind])
+        raise UsageError("setup-field", f"endpoint {name}: {chosen[:80]!r} is no strategy for {kind}: {fitting}")
+    _check_address(name, kind, address)
+    return Endpoint(name, kind, address, chosen)
+
+
+def _check_address(name: str, kind: str, address: str) -> None:
+    """Refuse what is no address; it is not repeated, since people paste passwords into addresses."""
+    said = f"endpoint {name}: the address is no URL such as {_SCHEMES[kind][0]}://HOST:PORT"
+    if len(address) > _LONGEST or not address.isprintable() or " " in address:
+        raise UsageError("setup-field", said)
+    try:
+        parts = urlsplit(address)
+        options = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
+        there = parts.hostname or options.get("host")
+        _ = parts.port
+    except ValueError:
+        raise UsageError("setup-field", said) from None
+    if parts.scheme not in _SCHEMES[kind] or not there or parts.fragment:
+        raise UsageError("setup-field", said)
+    if "@" in parts.netloc or (kind == "database" and not _OPTIONS.issuperset(options)):
+        raise UsageError("setup-secret", f"endpoint {name}: the address has a login, or options that may hold one")
