@@ -115,6 +115,7 @@ class UsageError(PatchlineError):
     exit_code = 2
     http_status = 400
     hints: ClassVar[dict[str, str]] = {
+        "setup-login": "Write a name and a password of at most 4096 characters, without a zero byte.",
         "setup-name": "Names in Vault have lower-case letters, digits and dashes, at most 63.",
         "setup-field": "patchline setup add --help shows how setups and endpoints are written.",
         "setup-secret": "Leave it out of the address; logins belong into Vault: patchline setup import.",
@@ -208,6 +209,7 @@ class NotFoundError(PatchlineError):
     exit_code = 11
     http_status = 404
     hints: ClassVar[dict[str, str]] = {
+        "setup-credential": "Put it there: patchline setup import.",
         "setup": "`patchline setup list` shows them; `patchline setup add SITE` makes one of a site.",
         "setup-endpoint": "`patchline setup show SETUP` lists its endpoints.",
         "root": "Name the site's root with --root, or run `patchline-site init` first.",
@@ -247,6 +249,7 @@ class RefusedError(PatchlineError):
     exit_code = 12
     http_status = 403
     hints: ClassVar[dict[str, str]] = {
+        "setup-script": "Make it executable, and writable for its owner alone: chmod 755.",
         "setup-production": "Setups are for tests: add a site of their own with --environment test.",
         "file-exists": "Choose another name, or remove the file first.",
         "fingerprint": "Ask the key's person again, by voice or on paper. Do not sign before both are equal.",
@@ -364,6 +367,10 @@ class StateError(PatchlineError):
     exit_code = 13
     http_status = 409
     hints: ClassVar[dict[str, str]] = {
+        "setup-login": "Look at the account at its target; patchline setup test tries it again. Nothing is lost: Vault keeps both passwords.",
+        "setup-target": "Look why the target does not do it, then run it again; Vault keeps both passwords until it is done.",
+        "setup-old-alive": "Look who may still log in at the target with it, then run it again; Vault keeps both passwords until it is done.",
+        "setup-by-hand": "Change it there by hand, or put the program HOME/setups/SETUP/ENDPOINT in place: docs/vault.md.",
         "setup-exists": "`patchline setup show SETUP` shows it.",
         "level-unknown": "Ask for a report, or type in what they tell: patchline report import, patchline site tell.",
         "site-copy": "Add a site for the copy first, of the same customer and product: patchline site add.",
