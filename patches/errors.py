@@ -115,6 +115,7 @@ class UsageError(PatchlineError):
     exit_code = 2
     http_status = 400
     hints: ClassVar[dict[str, str]] = {
+        "setup-import": "Mend the row; what stands in it is not repeated, since it may be a password. patchline setup import --help.",
         "setup-login": "Write a name and a password of at most 4096 characters, without a zero byte.",
         "setup-name": "Names in Vault have lower-case letters, digits and dashes, at most 63.",
         "setup-field": "patchline setup add --help shows how setups and endpoints are written.",
@@ -367,6 +368,7 @@ class StateError(PatchlineError):
     exit_code = 13
     http_status = 409
     hints: ClassVar[dict[str, str]] = {
+        "setup-other": "`patchline setup show SETUP` shows what there is; mend the row, or leave it out.",
         "setup-login": "Look at the account at its target; patchline setup test tries it again. Nothing is lost: Vault keeps both passwords.",
         "setup-target": "Look why the target does not do it, then run it again; Vault keeps both passwords until it is done.",
         "setup-old-alive": "Look who may still log in at the target with it, then run it again; Vault keeps both passwords until it is done.",

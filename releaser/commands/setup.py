@@ -10,6 +10,7 @@ _COMMANDS = {
     "add": Lazy(f"{_HERE}.setup_keep", "add", "Make a setup of a site: team, facets, endpoints."),
     "list": Lazy(f"{_HERE}.setup_keep", "list_command", "List setups by name, page by page."),
     "show": Lazy(f"{_HERE}.setup_keep", "show", "Show a setup, and where its credentials lie."),
+    "import": Lazy(f"{_HERE}.setup_import", "import_command", "Put passwords of a wiki into Vault, and replace them."),
     "test": Lazy(f"{_HERE}.setup_secrets", "test", "Log in to a setup with its credentials."),
     "rotate": Lazy(f"{_HERE}.setup_secrets", "rotate", "Replace a credential, and prove the old one dead."),
 }

@@ -7,41 +7,15 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from patchline.patches.errors import PatchlineError
-from patchline.releaser.register import Register, opened
+from patchline.releaser.register import Register
 from patchline.releaser.setups import keeping, rotating
 from patchline.releaser.setups.logins import Outcome, Target
 from patchline.vault.setups import Login, TeamSecrets
-from tests.bao import space
 from tests.programs import run
-from tests.registers import NOW, make_home
-from tests.setups import Account, endpoint, setup, site, target_address
-
-__all__ = ["space"]
+from tests.registers import NOW
+from tests.setups import Account
 
 CANARY = "canary-hunter2"
-
-
-@pytest.fixture
-def vault(space):
-    adapter = space.root.adapter
-    adapter.post("/v1/sys/mounts/setups", json={"type": "kv", "options": {"version": "2"}})
-    space.bao.until(lambda: adapter.post("/v1/setups/config", json={"cas_required": True}))
-    return TeamSecrets(space.admin)
-
-
-@pytest.fixture
-def home(tmp_path):
-    made = make_home("sqlite", tmp_path / "home")
-    with opened(made) as register:
-        site(register, "lab-1")
-        setup(register, "lab-1", endpoint("db", target_address()), endpoint("ui", "https://127.0.0.1:9/", "http"))
-    return made
-
-
-@pytest.fixture
-def register(home):
-    with opened(home) as found:
-        yield found
 
 
 @pytest.fixture
@@ -51,8 +25,8 @@ def account(vault):
     return made
 
 
-def rotate(register, vault, name="db"):
-    return rotating.rotate(register, vault, "lab-1", name, "ada", NOW)
+def rotate(registry, vault, name="db"):
+    return rotating.rotate(registry, vault, "lab-1", name, "ada", NOW)
 
 
 def refused(work, *arguments):
@@ -62,16 +36,16 @@ def refused(work, *arguments):
     return caught.value.code
 
 
-def test_rotation_changes_target_and_vault_and_proves_the_old_password_dead(register, vault, account):
-    done = rotate(register, vault)
+def test_rotation_changes_target_and_vault_and_proves_the_old_password_dead(registry, vault, account):
+    done = rotate(registry, vault)
     kept = vault.read("lab-1/team/db")
     assert (done.number, done.swept, kept.number, kept.pending) == (3, False, 3, None)
     assert account.opens(kept.login.password) and not account.opens(CANARY)
     assert vault.read("lab-1/team/db", 1).login.password == CANARY, "Vault keeps the history"
-    with register.read() as session:
+    with registry.read() as session:
         _, credential = keeping.the_setup(session, "lab-1").endpoint("db")
         assert (credential.number, credential.rotated, credential.path) == (3, NOW, "lab-1/team/db")
-    assert rotating.try_logins(register, vault, "lab-1")[0].outcome is Outcome.WORKS
+    assert rotating.try_logins(registry, vault, "lab-1")[0].outcome is Outcome.WORKS
 
 
 class CutOff(Exception):
@@ -79,8 +53,8 @@ class CutOff(Exception):
 
 
 @pytest.mark.parametrize("step", range(1, 9))
-def test_rotation_cut_off_at_any_step_is_finished_by_running_it_again(register, vault, account, monkeypatch, step):
-    """The steps: login, pending written, new login, change, new login, old login, confirmed, told to the register."""
+def test_rotation_cut_off_at_any_step_is_finished_by_running_it_again(registry, vault, account, monkeypatch, step):
+    """The steps: login, pending written, new login, change, new login, old login, confirmed, told to the registry."""
     counted = []
 
     def cut_before(owner, name):
@@ -98,13 +72,13 @@ def test_rotation_cut_off_at_any_step_is_finished_by_running_it_again(register, 
         for owner, name in ((Target, "try_login"), (Target, "change"), (TeamSecrets, "write"), (Register, "change")):
             cut_before(owner, name)
         with pytest.raises(CutOff):
-            rotate(register, vault)
+            rotate(registry, vault)
     monkeypatch.undo()
     kept = vault.read("lab-1/team/db")
     assert any(account.opens(one) for one in (kept.login.password, kept.pending) if one), "no password is lost"
     pending = kept.pending is not None
-    assert rotating.try_logins(register, vault, "lab-1", "db")[0].pending == pending == (2 < step < 8)
-    assert rotate(register, vault).swept == pending
+    assert rotating.try_logins(registry, vault, "lab-1", "db")[0].pending == pending == (2 < step < 8)
+    assert rotate(registry, vault).swept == pending
     now = vault.read("lab-1/team/db")
     assert now.pending is None and account.opens(now.login.password) and not account.opens(CANARY)
 
@@ -115,27 +89,27 @@ def test_of_two_who_rotate_at_once_one_is_told(vault, account):
     assert refused(vault.write, "lab-1/team/db", kept.login, kept.number, "second") == "vault.conflict"
 
 
-def test_what_cannot_be_rotated_is_one_clear_refusal_and_changes_nothing(register, vault):
-    assert refused(rotate, register, vault) == "not-found.setup-credential"
-    assert refused(rotate, register, vault, "ui") == "state.setup-by-hand"
+def test_what_cannot_be_rotated_is_one_clear_refusal_and_changes_nothing(registry, vault):
+    assert refused(rotate, registry, vault) == "not-found.setup-credential"
+    assert refused(rotate, registry, vault, "ui") == "state.setup-by-hand"
     open_to_all = Account.made(CANARY, group="")
     number = vault.write("lab-1/team/db", Login(open_to_all.name, CANARY), 0)
-    assert refused(rotate, register, vault) == "state.setup-login", "a target without passwords proves nothing"
+    assert refused(rotate, registry, vault) == "state.setup-login", "a target without passwords proves nothing"
     number = vault.write("lab-1/team/db", Login(Account.made(CANARY).name, "wrong"), number)
-    assert refused(rotate, register, vault) == "state.setup-login"
+    assert refused(rotate, registry, vault) == "state.setup-login"
     assert vault.read("lab-1/team/db").number == number
 
 
-def test_script_of_the_owner_rotates_what_patchline_cannot(register, vault, tmp_path):
-    script = register.home / "setups/lab-1/ui"
+def test_script_of_the_owner_rotates_what_patchline_cannot(registry, vault, tmp_path):
+    script = registry.home / "setups/lab-1/ui"
     script.parent.mkdir(parents=True)
     script.write_text(SCRIPT.format(file=tmp_path / "password"))
     (tmp_path / "password").write_text(CANARY)
     vault.write("lab-1/team/ui", Login("admin", CANARY), 0)
     script.chmod(0o777)
-    assert refused(rotate, register, vault, "ui") == "refused.setup-script"
+    assert refused(rotate, registry, vault, "ui") == "refused.setup-script"
     script.chmod(0o755)
-    rotate(register, vault, "ui")
+    rotate(registry, vault, "ui")
     assert (tmp_path / "password").read_text() == vault.read("lab-1/team/ui").login.password != CANARY
 
 
@@ -182,10 +156,7 @@ def test_http_login_counts_only_where_without_it_nobody_comes_in():
 
 
 def test_commands_test_and_rotate_and_print_no_secret(home, space, vault, account):
-    environment = {**space.environment(), "PATCHLINE_PERSON": "ada", "PATCHLINE_HOME": str(home)}
-    settings = home / "settings.toml"
-    address = f'vault_address = "{space.bao.address}"\nvault_namespace = "{space.name}"\n'
-    settings.write_text(settings.read_text() + address)
+    environment = {"VAULT_TOKEN": space.bao.root, "PATCHLINE_PERSON": "ada", "PATCHLINE_HOME": str(home)}
 
     def runs(*line, **more):
         return run("patchline", "setup", *line, environment=environment, **more)
@@ -199,13 +170,13 @@ def test_commands_test_and_rotate_and_print_no_secret(home, space, vault, accoun
     kept = b"".join(file.read_bytes() for file in home.rglob("*") if file.is_file()).decode("latin-1")
     kept += space.bao.audit_log.read_text() + "".join(one.out + one.err for one in said)
     assert CANARY not in kept and new not in kept
-    assert space.bao.root not in kept.replace(settings.read_text(), "")
+    assert space.bao.root not in kept
 
 
 def test_vault_that_is_gone_stops_tests_and_rotation_with_one_answer_and_nothing_else(home, space):
     environment = {"PATCHLINE_PERSON": "ada", "PATCHLINE_HOME": str(home), "VAULT_TOKEN": "hvs.x"}
     settings = home / "settings.toml"
-    settings.write_text(settings.read_text() + 'vault_address = "http://127.0.0.1:9"\n')
+    settings.write_text(settings.read_text().replace(space.bao.address, "http://127.0.0.1:9"))
     for line in (["test", "lab-1"], ["rotate", "lab-1", "db"]):
         told = run("patchline", "setup", *line, "--json", environment=environment, expect=30)
         assert told.document["error"] == "vault.unreachable"
