@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from patchline.releaser.register import opened
 from tests.bao import PROGRAM, started
+from tests.fleets import Fleet
+from tests.registers import make_home
+from tests.setups import Account, target_address
 from tests.transcripts import Play
 
 PAGE = Path(__file__).parents[2] / "docs" / "vault.md"
@@ -34,8 +38,26 @@ def test_page_of_vault_shows_what_is_printed(server, tmp_path):
     (tmp_path / "vera.token").write_text(server.root)
     places = {"BAO_ADDR": server.address, "PATCHLINE_VAULT_ADDRESS": server.address}
     path = f"{PROGRAM.parent}:{os.environ['PATH']}"
+    account = lab(tmp_path)
     play = People(tmp_path, **places, PATH=path)
     assert play.page(PAGE) > 20
-    assert server.root not in "".join(
-        file.read_text() for file in tmp_path.rglob("*") if file.is_file() and file.name not in ("vera.token",)
+    given = ("vera.token", "wiki.csv")
+    kept = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file() and file.name not in given)
+    assert server.root.encode() not in kept and account.password.encode() not in kept
+    assert not account.opens(account.password)
+
+
+def lab(folder):
+    """A home with a site of a test environment, whose passwords stand in a wiki; returns its real account."""
+    with opened(make_home("sqlite", folder / "home")) as register:
+        fleet = Fleet(register).product("shop")
+        fleet.site("lab-1", fleet.customer("own"), "shop", environment="test")
+    account = Account.made("from-the-wiki")
+    lines = (
+        "setup,team,endpoint,kind,address,username,password,source",
+        f"lab-1,platform,db,database,{target_address()},{account.name},{account.password},https://wiki.example/lab-1",
+        "lab-1,platform,directory,ldap,ldaps://lab-1.example,cn=admin,from-the-wiki,https://wiki.example/lab-1",
     )
+    (folder / "wiki.csv").write_text("\n".join(lines) + "\n")
+    (folder / "by-hand").write_text("made by hand\n")
+    return account
