@@ -33,7 +33,7 @@ from patchline.releaser.earlier import Earlier, check_base, check_order, keep_co
 from patchline.releaser.folders import FolderTree
 from patchline.releaser.git_store import GitStore
 from patchline.releaser.home import mirror_folder
-from patchline.releaser.people import People
+from patchline.releaser.people import Identified, People
 from patchline.releaser.recipe import Authored
 from patchline.releaser.scan import Item, Scanner
 from patchline.releaser.simulation import simulate
@@ -41,6 +41,7 @@ from patchline.releaser.sources import Content, KeepsBase, Material, material_of
 from patchline.releaser.spool import Advance, Spool, unheard
 from patchline.releaser.trees import Roots
 
+UNKNOWN_PEOPLE = "without --people nobody is known by name, so no author can be kept from approving"
 Clock = Callable[[], datetime]
 
 
@@ -81,7 +82,7 @@ class Wanted:
     order: Order
     authored: Authored
     origin: GitOrigin | FolderOrigin
-    people: People | None = None
+    people: People | Identified | None = None
     onto: tuple[Path, ...] = ()
     allow: dict[str, str] = field(default_factory=dict)
 
@@ -302,7 +303,7 @@ def _new(wanted: Wanted, made: Derived) -> Iterator[Item]:
 def _warnings(wanted: Wanted, made: Derived) -> tuple[str, ...]:
     found = []
     if isinstance(wanted.origin, GitOrigin) and wanted.people is None:
-        found.append("without --people nobody is known by name, so no author can be kept from approving")
+        found.append(UNKNOWN_PEOPLE)
     if made.material.undone:
         found.append(
             f"the head lacks {counted(made.material.undone, 'commit')} of the base, whose changes are taken back"

@@ -1,6 +1,6 @@
 """Where the bundles of revisions are kept: by the digest of the file, in the store that the settings name.
 
-Only the bundle itself is a file; what was signed about it stands in the register. A release set is put together from
+Only the bundle is a file, with the statement of its build beside it until that is signed; what was signed about it stands in the register. A release set is put together from
 both when somebody asks for it.
 """
 
@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session
 
 from patchline.patches.errors import StoreError
 from patchline.patches.files import write_atomically, write_file
+from patchline.patches.limits import LIMITS
 from patchline.patches.manifest import Manifest
 from patchline.patches.release_zip import APPROVALS, PROVENANCE, RELEASE_LINE, RELEASE_SIGNATURE
 from patchline.patches.verify import Sidecars
-from patchline.releaser.bundle_files import BundleFile
+from patchline.releaser.bundle_files import STATEMENT, BundleFile, sidecar_path
 from patchline.releaser.register import Register
 from patchline.releaser.stores import Store
 from patchline.releaser.tables.hotfixes import Approval, Revision
@@ -89,6 +90,16 @@ def keep(register: Register, bundle: BundleFile) -> int:
     return size
 
 
+def keep_statement(register: Register, container: str, statement: bytes) -> None:
+    """Put the statement of a build beside its bundle, for whoever signs it elsewhere; an empty one is none.
+
+    Raises:
+        StoreError: the store does not take it.
+    """
+    if statement:
+        Store.at(register.bundles).put(_statement_name(container), statement)
+
+
 def fetch(register: Register, kept: ReleaseSet, path: Path) -> None:
     """Write the bundle of a revision to a file, checking its every byte on the way.
 
@@ -109,6 +120,8 @@ def fetch(register: Register, kept: ReleaseSet, path: Path) -> None:
 def save(register: Register, kept: ReleaseSet, folder: Path) -> Path:
     """Write a revision's bundle with its sidecars into a folder; return the bundle's path.
 
+    As long as no builder signed it, the statement that is to be signed comes with it, if it was kept.
+
     Raises:
         PatchlineError: a file exists, or cannot be written or fetched.
     """
@@ -116,8 +129,16 @@ def save(register: Register, kept: ReleaseSet, folder: Path) -> Path:
     fetch(register, kept, path)
     for ending, data in kept.files().items():
         write_file(path.with_name(path.name + ending), data, overwrite=True)
+    if not kept.sidecars.provenance:
+        statement = Store.at(register.bundles).read(_statement_name(kept.container), LIMITS.sidecar)
+        if statement is not None:
+            write_file(sidecar_path(path, STATEMENT), statement, overwrite=True)
     return path
 
 
 def _name(container: str) -> str:
     return f"{container[:2]}/{container}.hotfix"
+
+
+def _statement_name(container: str) -> str:
+    return _name(container) + STATEMENT

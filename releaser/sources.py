@@ -121,11 +121,16 @@ def material_of_commits(
         },
         contents=reader.contents,
         old=reader.old,
-        # Steps alone come without a commit; somebody must still answer for the tree they run on.
-        mails=frozenset().union(*(commit.mails for commit in commits or (store.commit(head),))),
+        mails=mails_of(store, commits, head),
         undone=undone,
         trailers=_trailers(store, commits, roots),
     )
+
+
+def mails_of(store: GitStore, commits: Sequence[Commit], head: Point) -> frozenset[str]:
+    """Return the e-mail addresses of everybody who contributed to the commits between a base and a head."""
+    # Steps alone come without a commit; somebody must still answer for the tree they run on.
+    return frozenset().union(*(commit.mails for commit in commits or (store.commit(head),)))
 
 
 def _trailers(store: GitStore, commits: Sequence[Commit], roots: Roots) -> dict[tuple[str, str], frozenset[str]]:

@@ -18,6 +18,7 @@ from patchline.patches.terminal import example, json_option, note, report
 from patchline.patches.wording import counted
 from patchline.releaser.building import Built, FolderOrigin, GitOrigin, Wanted, build
 from patchline.releaser.composing import Order
+from patchline.releaser.hotfix_building import filled
 from patchline.releaser.people import read_people
 from patchline.releaser.recipe import Authored, read_recipe
 from patchline.releaser.recipe_draft import draft_recipe
@@ -140,9 +141,10 @@ def build_for(named: Order, out: Path, given: dict[str, Any], planned: Authored 
         fix_paths=_patterns(given["fix_paths"]),
     )
     _check_names(order)
+    authored = _authored(given["recipe_file"], given["subdir"])
     wanted = Wanted(
         order=order,
-        authored=_filled(_authored(given["recipe_file"], given["subdir"]), planned, given),
+        authored=filled(authored, planned, fixes_named=bool(given["fixes"])) if planned else authored,
         origin=_origin(given),
         people=read_people(given["people"]) if given["people"] else None,
         onto=given["onto"],
@@ -163,18 +165,6 @@ def _authored(recipe_file: Path | None, subdir: str | None) -> Authored:
     if not folder or any(part in ("", ".", "..") for part in folder.split("/")):
         raise UsageError("options", f"--subdir takes a folder of the repository, not {subdir!r}")
     return authored.below(folder)
-
-
-def _filled(authored: Authored, planned: Authored | None, given: dict[str, Any]) -> Authored:
-    if planned is None:
-        return authored
-    return replace(
-        authored,
-        title=authored.title or planned.title,
-        kind=authored.kind or planned.kind,
-        severity=authored.severity or planned.severity,
-        fixes=authored.fixes if given["fixes"] else authored.fixes or planned.fixes,
-    )
 
 
 def _check_names(order: Order) -> None:

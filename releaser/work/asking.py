@@ -10,10 +10,34 @@ from patchline.releaser.persons import require_role
 from patchline.releaser.publishing import Release, checked
 from patchline.releaser.register import Change
 from patchline.releaser.rollouts.notices import Pending
-from patchline.releaser.states import Action, State, check_may
+from patchline.releaser.states import Action, State, check_may, check_moment
 from patchline.releaser.tables.people import Role
 from patchline.releaser.work import wishes
-from patchline.releaser.work.kinds import NOTIFY, PUBLISH, SIMULATE
+from patchline.releaser.work.builds import BuildOrder
+from patchline.releaser.work.kinds import BUILD, NOTIFY, PUBLISH, SIMULATE
+
+
+def check_building(change: Change, identifier: str) -> None:
+    """Raise what stands against a build of a revision.
+
+    Raises:
+        RefusedError: who acts may not.
+        StateError: it was submitted.
+    """
+    revision = locked(change, identifier)
+    check_may(Action.BUILD, roles_of(change), label(revision))
+    check_moment(Action.BUILD, State(revision.state), label(revision))
+
+
+def building(change: Change, order: BuildOrder) -> int:
+    """Ask for a revision to be built; return the wish.
+
+    Raises:
+        RefusedError, StateError: as `check_building` says.
+        UsageError: what people wrote is too large.
+    """
+    check_building(change, order.revision)
+    return wishes.ask(change, BUILD, order.as_arguments())
 
 
 def simulation(change: Change, identifier: str) -> tuple[int, str]:

@@ -17,7 +17,7 @@ from patchline.releaser.work.jobs import JOBS, Asked, Workshop
 from patchline.releaser.work.wishes import DONE, REFUSED, End, close
 
 _PASSING = (LockedError, SealedKeyError, SettingsError, SourceError, StoreError, UsageError)
-_PASSING_CODES = ("state.mail-server",)
+_PASSING_CODES = ("state.mail-server", "git.no-git", "git.not-a-repository", "git.fetch-failed")
 """Troubles of the place where a job runs: it is tried again. Whatever else refuses a wish ends it."""
 
 

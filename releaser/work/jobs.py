@@ -21,7 +21,9 @@ from patchline.releaser.rollouts import notices
 from patchline.releaser.rollouts.drafting import Draft
 from patchline.releaser.rollouts.mail import SENT
 from patchline.releaser.rollouts.notices import Pending, Standing
-from patchline.releaser.work.kinds import NOTIFY, PUBLISH, SIMULATE
+from patchline.releaser.work import builds
+from patchline.releaser.work.builds import BuildOrder
+from patchline.releaser.work.kinds import BUILD, NOTIFY, PUBLISH, SIMULATE
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,12 @@ class Asked:
 
 Job = Callable[[Workshop, Asked, datetime], str]
 """Does it, and says in words what was done."""
+
+
+def _build(workshop: Workshop, asked: Asked, now: datetime) -> str:
+    """Build a revision; one that has the manifest already stays as it is."""
+    builds.make(workshop.register, BuildOrder.of_arguments(asked.arguments), asked.by, now)
+    return "is built"
 
 
 def _simulate(workshop: Workshop, asked: Asked, now: datetime) -> str:
@@ -76,4 +84,9 @@ def _notify(workshop: Workshop, asked: Asked, now: datetime) -> str:
     return f"{counted(sent, 'message')} of {len(found)} sent"
 
 
-JOBS: Mapping[str, Job] = {SIMULATE.name: _simulate, PUBLISH.name: _publish, NOTIFY.name: _notify}
+JOBS: Mapping[str, Job] = {
+    BUILD.name: _build,
+    SIMULATE.name: _simulate,
+    PUBLISH.name: _publish,
+    NOTIFY.name: _notify,
+}

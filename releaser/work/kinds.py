@@ -17,7 +17,8 @@ class Kind:
     lock: str | None = None
 
 
+BUILD = Kind("build")
 SIMULATE = Kind("simulate")
 PUBLISH = Kind("publish", _CHANNEL)
 NOTIFY = Kind("notify")
-KINDS = {kind.name: kind for kind in (SIMULATE, PUBLISH, NOTIFY)}
+KINDS = {kind.name: kind for kind in (BUILD, SIMULATE, PUBLISH, NOTIFY)}

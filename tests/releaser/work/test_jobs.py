@@ -1,9 +1,5 @@
 import hashlib
-import os
 import signal
-import subprocess
-import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,13 +16,13 @@ from patchline.releaser.work import asking, queue
 from patchline.releaser.work.wishes import count_open, open_wishes
 from tests.fleets import Fleet
 from tests.hotfixes import Life
-from tests.programs import BIN, run
+from tests.programs import run
 from tests.registers import NOW
 from tests.vendor import signer
+from tests.workers import PASSPHRASE, held, passes, until, work, worker
 
 on_postgresql = pytest.mark.parametrize("register", ["postgresql"], indirect=True)
 on_sqlite = pytest.mark.parametrize("register", ["sqlite"], indirect=True)
-PASSPHRASE = "words"
 
 
 @pytest.fixture
@@ -69,51 +65,6 @@ def ends(life):
 
 def findings(life):
     return [finding.code for finding in _jobs(Patient(life.register), NOW)]
-
-
-def work(life, *more, expect=0):
-    line = ("patchline", "worker", "--once", "--home", life.register.home, "--json", *more)
-    return run(*line, expect=expect, passphrase=PASSPHRASE).document
-
-
-@contextmanager
-def worker(life, *more, log: Path):
-    """Start a worker's process; it is dead afterwards."""
-    environment = {**os.environ, "PATCHLINE_PASSPHRASE": PASSPHRASE}
-    line = [BIN / "patchline", "worker", "--home", life.register.home, *more]
-    with log.open("ab") as out, subprocess.Popen(line, env=environment, stdout=out, stderr=out) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-@contextmanager
-def held(life, table):
-    """Let nobody else write to a table; yields a function that ends it and one that tells whether somebody waits."""
-    with life.register.database.engine.connect() as mine:
-        mine.execute(text(f"LOCK TABLE {table} IN EXCLUSIVE MODE"))
-
-        def waits():
-            query = "SELECT count(*) FROM pg_locks JOIN pg_database ON oid = database WHERE NOT granted AND datname = current_database()"
-            return mine.scalar(text(query)) > 0
-
-        yield waits
-        mine.rollback()
-
-
-def until(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.05)
-
-
-def passes(life):
-    """Let so much time pass that whoever gave no sign counts as dead."""
-    with life.register.database.write() as session:
-        statement = "UPDATE procrastinate.procrastinate_workers SET last_heartbeat = now() - interval '1 minute'"
-        session.execute(text(statement))
 
 
 def test_wish_comes_and_goes_with_its_change(life):
