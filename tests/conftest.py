@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from patchline.patches import sealed
+
 # Two slow cores under load say nothing about a property.
 settings.register_profile("patchline", deadline=None)
 settings.load_profile("patchline")
@@ -15,6 +17,8 @@ settings.load_profile("patchline")
 NOTHING_MAY_BE_SKIPPED = os.environ.get("PATCHLINE_REQUIRE_ALL") == "1"
 EXHAUSTIVE = os.environ.get("PATCHLINE_EXHAUSTIVE") == "1"
 """Stop at every step there is (`make exhaustive`), not at every few; that takes an hour and more."""
+LONG = ("test_demo.py", "test_bench.py", "test_pages.py", "test_log4j_day.py", "test_racing.py", "test_trying.py")
+"""Where single tests take longest."""
 _INHERITED = ("PATCHLINE_", "GIT_", "XDG_")
 
 
@@ -30,6 +34,20 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     for name in ("CONFIG", "DATA", "STATE", "CACHE"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(folder / name.lower()))
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cheap_keys() -> Generator[None, None, None]:
+    """Seal the keys that tests make in this process at the least cost; programs of their own seal as they always do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sealed.create_sealed, "__defaults__", (sealed.CHEAPEST,))
+        yield
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes minutes, so that no process is left alone with it at the end."""
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 @pytest.fixture

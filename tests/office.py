@@ -97,8 +97,8 @@ def java_releases(folder: Path) -> None:
     repository = folder / "shop"
     who = ["-c", "user.name=Walt", "-c", "user.email=walt@example.com"]
     for tag, version in JARS.items():
-        for jar in repository.glob("lib/*.jar"):
-            jar.unlink()
+        for earlier in repository.glob("lib/*.jar"):
+            earlier.unlink()
         (repository / "lib").mkdir(exist_ok=True)
         (repository / "lib" / f"log4j-core-{version}.jar").write_bytes(jar(version))
         if tag != "fix-log4j":

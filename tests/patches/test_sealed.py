@@ -9,6 +9,7 @@ from patchline.patches.errors import NotFoundError, PatchlineError, SealedKeyErr
 from patchline.patches.keys import Kind
 from patchline.patches.sealed import Cost, create_sealed, open_sealed, read_sealed
 from patchline.patches.signature import verify_signature
+from tests.programs import process
 
 CHEAP = Cost(1 << 10)
 
@@ -43,9 +44,10 @@ def test_sealed_key_file_is_readable_by_its_owner_only(key):
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
-def test_default_cost_is_the_one_of_the_design(tmp_path):
-    create_sealed(tmp_path / "a.key", Kind.P256, b"p")
-    kdf = json.loads((tmp_path / "a.key").read_bytes())["header"]["kdf"]
+def test_program_seals_at_the_cost_of_the_design(home):
+    process("patchline", "key", "new", "a", passphrase="words")
+    [path] = home.rglob("a.key")
+    kdf = json.loads(path.read_bytes())["header"]["kdf"]
     assert (kdf["n"], kdf["r"], kdf["p"]) == (1 << 17, 8, 1)
 
 
