@@ -51,7 +51,7 @@ def add(name: str, team: str, sensitive: bool, facets: tuple[str, ...], endpoint
             name, team, sensitive, tuple(_facet(text) for text in facets), tuple(_endpoint(text) for text in endpoints)
         )
         made = keeping.add(change, wanted)
-    report(setup_document(made, clock()), f"added {name} of team {team}")
+    report(_whole_document(made, clock()), f"added {name} of team {team}")
 
 
 def _facet(text: str) -> tuple[str, str]:
@@ -112,7 +112,7 @@ def show(name: str) -> None:
     for endpoint, credential in found.endpoints:
         lines.append(f"  {endpoint.name}: {endpoint.address}, loans by {endpoint.strategy}")
         lines.append(f"    {_credential_words(credential)}")
-    report(setup_document(found, now), "\n".join(lines))
+    report(_whole_document(found, now), "\n".join(lines))
 
 
 def _credential_words(credential: SetupCredential | None) -> str:
@@ -123,7 +123,7 @@ def _credential_words(credential: SetupCredential | None) -> str:
 
 
 def setup_document(one: Known, now: datetime) -> dict[str, Any]:
-    """Return a setup for scripts."""
+    """Return a setup for scripts, without its endpoints."""
     return {
         "setup": one.site.name,
         "team": one.setup.team,
@@ -133,10 +133,14 @@ def setup_document(one: Known, now: datetime) -> dict[str, Any]:
         "level": one.state.label,
         "known": known_document(one.state.evidence, one.state.as_of, now),
         "facets": [{"kind": facet.kind, "value": facet.value} for facet in one.facets],
-        "endpoints": [_endpoint_document(*pair) for pair in one.endpoints],
         "added": time_text(one.setup.added),
         "added_by": one.setup.added_by,
     }
+
+
+def _whole_document(one: Known, now: datetime) -> dict[str, Any]:
+    endpoints = [_endpoint_document(*pair) for pair in one.endpoints]
+    return {**setup_document(one, now), "endpoints": endpoints}
 
 
 def _endpoint_document(endpoint: SetupEndpoint, credential: SetupCredential | None) -> dict[str, Any]:

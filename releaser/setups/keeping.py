@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -40,14 +41,21 @@ class NewSetup:
     endpoints: tuple[Endpoint, ...] = ()
 
 
+class Facet(NamedTuple):
+    """Something that a setup is made of."""
+
+    kind: str
+    value: str
+
+
 @dataclass
 class Known:
-    """A setup with all that the register knows of it."""
+    """A setup with what the register knows of it; lists leave its endpoints out."""
 
     setup: Setup
     site: Site
     state: SiteState
-    facets: list[SetupFacet] = field(default_factory=list)
+    facets: list[Facet] = field(default_factory=list)
     endpoints: list[tuple[SetupEndpoint, SetupCredential | None]] = field(default_factory=list)
 
     def endpoint(self, name: str) -> tuple[SetupEndpoint, SetupCredential | None]:
@@ -158,17 +166,23 @@ def listed(
     query = query if after is None else query.where(Site.name > after)
     for value in facets:
         query = query.where(Setup.site.in_(select(SetupFacet.setup).where(SetupFacet.value == value)))
-    return known(session, session.scalars(query.order_by(Site.name).limit(limit)).all())
+    return list(_found(session, session.scalars(query.order_by(Site.name).limit(limit)).all()).values())
 
 
-def known(session: Session, wanted: Sequence[str]) -> list[Known]:
-    """Return the setups of these names, by name; three questions however many they are."""
+def _found(session: Session, wanted: Sequence[str]) -> dict[int, Known]:
+    """Return setups without their endpoints; two questions however many they are."""
     query = select(Setup, Site, SiteState).join(Site, Site.id == Setup.site).join(SiteState, SiteState.site == Site.id)
     rows = session.execute(query.where(Site.name.in_(wanted)).order_by(Site.name))
     found = {setup.site: Known(setup, site, state) for setup, site, state in rows}
-    facets = select(SetupFacet).where(SetupFacet.setup.in_(found)).order_by(SetupFacet.kind, SetupFacet.value)
-    for facet in session.scalars(facets):
-        found[facet.setup].facets.append(facet)
+    facets = select(SetupFacet.setup, SetupFacet.kind, SetupFacet.value).where(SetupFacet.setup.in_(found))
+    for setup, kind, value in session.execute(facets.order_by(SetupFacet.kind, SetupFacet.value)):
+        found[setup].facets.append(Facet(kind, value))
+    return found
+
+
+def known(session: Session, wanted: Sequence[str]) -> list[Known]:
+    """Return the setups of these names with their endpoints, by name."""
+    found = _found(session, wanted)
     endpoints = select(SetupEndpoint, SetupCredential).outerjoin(
         SetupCredential, (SetupCredential.endpoint == SetupEndpoint.id) & (SetupCredential.audience == "team")
     )
