@@ -5,8 +5,11 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from bench import memory
 from bench.programs import Vendor
+from tests.conftest import NOTHING_MAY_BE_SKIPPED
 from tests.repositories import Executable, LinkTo, Repository
 
 ROOT = Path(__file__).parent.parent
@@ -20,6 +23,7 @@ def run(*line):
     return done.stdout
 
 
+@pytest.mark.skipif(not NOTHING_MAY_BE_SKIPPED, reason="all benchmarks take minutes; .ci/run runs each of them")
 def test_every_benchmark_runs_on_tiny_input(tmp_path):
     run("bench", "--tiny", "--results", tmp_path)
     [result] = tmp_path.glob("*-tiny.json")
