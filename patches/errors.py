@@ -8,6 +8,10 @@
     ├─ RefusedError       12   a rule says no
     │   ├─ EnrolmentError      a site's key that is to be enrolled
     │   ├─ EntitlementError    why a customer gets no bytes
+    │   ├─ TokenError          who comes with a token that lets nobody in
+    │   │   └─ ScopeError          … or is not good for what is asked
+    │   ├─ IdempotencyError    a key that was used for another request
+    │   │   └─ UnderWayError       … or whose request is still under way
     │   └─ SealedKeyError      a private key's file
     ├─ StateError         13   right request, wrong moment
     │   ├─ SourceError         … a channel that cannot be reached
@@ -115,6 +119,8 @@ class UsageError(PatchlineError):
     exit_code = 2
     http_status = 400
     hints: ClassVar[dict[str, str]] = {
+        "token": "Say what it is for, for whom and how long: patchline token new --help.",
+        "idempotency-key": "Choose a random one, such as a UUID.",
         "setup-import": "Mend the row; what stands in it is not repeated, since it may be a password. patchline setup import --help.",
         "setup-login": "Write a name and a password of at most 4096 characters, without a zero byte.",
         "setup-name": "Names in Vault have lower-case letters, digits and dashes, at most 63.",
@@ -210,6 +216,7 @@ class NotFoundError(PatchlineError):
     exit_code = 11
     http_status = 404
     hints: ClassVar[dict[str, str]] = {
+        "token": "`patchline token list` shows them, each with its first twelve characters.",
         "setup-credential": "Put it there: patchline setup import.",
         "setup": "`patchline setup list` shows them; `patchline setup add SITE` makes one of a site.",
         "setup-endpoint": "`patchline setup show SETUP` lists its endpoints.",
@@ -341,6 +348,51 @@ class EntitlementError(RefusedError):
         "not-entitled": "A release manager adds it: patchline entitlement add CUSTOMER --product P.",
         "expired": "A release manager renews it: patchline entitlement add CUSTOMER --product P --until DATE.",
         "embargo": "Wait until the embargo ends.",
+    }
+
+
+class TokenError(RefusedError):
+    """A token that lets nobody in."""
+
+    family = "token"
+    http_status = 401
+    hints: ClassVar[dict[str, str]] = {
+        "missing": "Send the token as the header `Authorization: Bearer TOKEN`.",
+        "unknown": "Check that the whole token arrived; patchline token list shows which there are.",
+        "expired": "Make another one: patchline token new.",
+        "revoked": "Make another one: patchline token new.",
+        "owner-gone": "Make one for somebody who may act: patchline token new.",
+    }
+
+
+class ScopeError(TokenError):
+    """A token that is good for something else."""
+
+    family = "scope"
+    http_status = 403
+    hints: ClassVar[dict[str, str]] = {
+        "scope": "Make one with this scope: patchline token new --scope.",
+        "site": "Use the token of that site.",
+    }
+
+
+class IdempotencyError(RefusedError):
+    """A key that was used for another request."""
+
+    family = "idempotency"
+    http_status = 422
+    hints: ClassVar[dict[str, str]] = {
+        "other-request": "Choose a new key for each request; the same key repeats the same request.",
+    }
+
+
+class UnderWayError(IdempotencyError):
+    """A key whose request is still under way."""
+
+    family = "under-way"
+    http_status = 409
+    hints: ClassVar[dict[str, str]] = {
+        "under-way": "Send the same request with the same key again in a moment.",
     }
 
 

@@ -18,6 +18,8 @@ SPECIAL = {
     ("rollout_stage", "kind"): "everyone",
     ("rollout_stage", "ring"): None,
     ("notice", "person"): None,
+    ("token", "kind"): "person",
+    ("token", "site"): None,
 }
 """What the constraints of a table ask for together."""
 

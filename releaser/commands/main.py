@@ -20,6 +20,9 @@ _COMMANDS = {
         "patchline.releaser.commands.doctor", "doctor", "Look for what is missing, unsafe or about to expire."
     ),
     "person": Lazy("patchline.releaser.commands.person", "person", "Say who acts in the register, and as what."),
+    "token": Lazy(
+        "patchline.releaser.commands.token", "token", "Make and revoke tokens for programs that ask the API."
+    ),
     "backup": Lazy("patchline.releaser.commands.backup", "backup", "Save everything as it is, while it runs."),
     "restore": Lazy("patchline.releaser.commands.backup", "restore", "Make a home again from a backup."),
     "worker": Lazy("patchline.releaser.commands.worker", "worker", "Do the jobs that wait."),
