@@ -6,6 +6,7 @@
     │   └─ DatabaseError       the register's database
     ├─ NotFoundError      11   a file, key, ref or hotfix that is not there
     ├─ RefusedError       12   a rule says no
+    │   ├─ AccessError         nobody, or nobody any more, is known to ask
     │   ├─ EnrolmentError      a site's key that is to be enrolled
     │   ├─ EntitlementError    why a customer gets no bytes
     │   ├─ TokenError          who comes with a token that lets nobody in
@@ -257,6 +258,8 @@ class RefusedError(PatchlineError):
     exit_code = 12
     http_status = 403
     hints: ClassVar[dict[str, str]] = {
+        "web-key": "Remove it, and start the server anew: everybody signs in again.",
+        "form": "Go back, load the page anew, and try again.",
         "setup-script": "Make it executable, and writable for its owner alone: chmod 755.",
         "setup-production": "Setups are for tests: add a site of their own with --environment test.",
         "file-exists": "Choose another name, or remove the file first.",
@@ -317,6 +320,16 @@ class RefusedError(PatchlineError):
 
 
 _NEW_CODE = "Make a new code: patchline site enrol SITE. The site runs patchline-site enrol CODE again."
+
+
+class AccessError(RefusedError):
+    """Nobody, or nobody any more, is known to ask."""
+
+    family = "access"
+    http_status = 401
+    hints: ClassVar[dict[str, str]] = {
+        "signed-out": "Sign in, and try again.",
+    }
 
 
 class EnrolmentError(RefusedError):

@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -53,7 +54,22 @@ class Settings(BaseSettings):
     publisher_key: str | None = Field(
         None, description="Key that signs which hotfixes the channel has, `transit:MOUNT/KEY`. Default: the home's own."
     )
+    web_url: str | None = Field(
+        None, description="Where people find the pages, `https://HOST[:PORT]`. Default: this machine alone."
+    )
+    web_proxies: int = Field(0, ge=0, le=5, description="How many proxies of yours stand before the pages.")
     trial: bool = Field(False, description="Made by `init --trial`: every key lies here, and every trust file says so.")
+
+    @property
+    def web_secure(self) -> bool:
+        """Tell whether the pages come over TLS, so that cookies go no other way."""
+        return (self.web_url or "").startswith("https://")
+
+    @property
+    def web_hosts(self) -> list[str]:
+        """The names under which the pages are asked for."""
+        named = urlsplit(self.web_url or "").hostname
+        return [*([named] if named else []), "localhost", "127.0.0.1", "[::1]"]
 
     @classmethod
     def settings_customise_sources(  # type: ignore[override]  # fewer sources than pydantic has

@@ -135,6 +135,13 @@ def register(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Registe
         yield found
 
 
+@pytest.fixture
+def embedded(tmp_path: Path) -> Iterator[Register]:
+    """Give a register on SQLite alone, for tests to which the database is nothing."""
+    with opened(make_home("sqlite", tmp_path / "home")) as found:
+        yield found
+
+
 @contextmanager
 def statements(register: Register) -> Iterator[list[str]]:
     """Yield the list of statements that the database is asked within the block."""

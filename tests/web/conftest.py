@@ -1,0 +1,6 @@
+"""What tests of the pages share."""
+
+from tests.browser import browser
+from tests.registers import embedded, register
+
+__all__ = ["browser", "embedded", "register"]

@@ -1,0 +1,56 @@
+"""The application: pages and API over one register. Rules stand in `releaser`; here requests become calls of them."""
+
+from pathlib import Path
+
+from flask import Flask
+from flask_wtf.csrf import CSRFProtect  # type: ignore[import-untyped]
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from patchline.releaser.access.web_key import web_key
+from patchline.web import access, asking, failures, headers, lists, navigation, words
+from patchline.web.asking import Office
+from patchline.web.sessions import Cookies
+from patchline.web.sign_in import pages as sign_in
+from patchline.web.start import pages as start
+
+BLUEPRINTS = (sign_in, start)
+_LARGEST_FORM = 1 << 20
+"""Bytes of a request; pages that take files say so themselves."""
+
+
+def create_app(office: Office) -> Flask:
+    """Return the application for an open register.
+
+    Raises:
+        RefusedError: the key of the pages lies open.
+        LookupError: a page does not say who may see it.
+    """
+    settings = office.register.settings
+    home = office.register.home
+    # Flask looks for folders of its own accord, and does not find those of a namespace package.
+    app = Flask("patchline.web", root_path=str(Path(__file__).parent), instance_path=str(home.absolute()))
+    app.session_interface = Cookies()
+    app.config.update(
+        SECRET_KEY=web_key(home),
+        MAX_CONTENT_LENGTH=_LARGEST_FORM,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.web_secure,
+        TRUSTED_HOSTS=settings.web_hosts,
+        WTF_CSRF_TIME_LIMIT=None,
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
+    app.jinja_env.globals.update(here=lists.here, vendor=settings.name or "Patchline")
+    if settings.web_proxies:
+        hops = settings.web_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    asking.furnish(app, office)
+    CSRFProtect(app)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    for part in (words, navigation):
+        part.teach(app)
+    failures.show(app)
+    headers.guard(app)
+    access.guard(app, {})
+    return app
