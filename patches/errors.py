@@ -1033,6 +1033,7 @@ class ReportError(VerificationError):
         "altered": "Somebody changed it on its way, or it was damaged: ask for it again, as a file. It was not taken.",
         "unknown-key": "Enrol the site: patchline site enrol SITE. Until then its reports are carried by hand.",
         "unsigned": "Enrol the site: patchline site enrol SITE. Until then its reports are carried by hand.",
+        "unknown-site": "Ask the vendor to enrol the site: patchline site enrol SITE.",
         "other-site": "Name the site that it is of, or leave --site out.",
         "told": "Ask for the level again, letter by letter: patchline-site inventory shows label and code.",
         "not-contested": "Nothing to decide: patchline site show SITE tells what is known.",

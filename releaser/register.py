@@ -72,6 +72,16 @@ class Register:
         self.chain()
 
     @contextmanager
+    def outside(self, by: str, now: datetime) -> Iterator[Change]:
+        """Yield a change that none of the vendor's people makes: a site does by its key, or a customer by a sign-in.
+
+        What they may do was looked at before; nobody else is asked.
+        """
+        with self.database.write() as session:
+            yield Change(session, by, now)
+        self.chain()
+
+    @contextmanager
     def attempt(self, action: str, subject: str, by: str, now: datetime) -> Iterator[Change]:
         """Yield a change as `change` does; when a rule refuses it, that is an event too.
 

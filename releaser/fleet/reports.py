@@ -24,7 +24,18 @@ from patchline.releaser.register import Change, Register
 from patchline.releaser.tables.customers import Site, SiteKey
 from patchline.releaser.tables.people import Role
 
-__all__ = ["HAND", "ONLINE", "Checked", "Taken", "check", "receive", "receive_all", "take", "take_checked"]
+__all__ = [
+    "HAND",
+    "ONLINE",
+    "Checked",
+    "Taken",
+    "check",
+    "check_online",
+    "receive",
+    "receive_all",
+    "take",
+    "take_checked",
+]
 
 MAY_TAKE = (Role.SUPPORT, Role.RELEASE_MANAGER)
 _BATCH = 500
@@ -46,6 +57,18 @@ def _check(carried: Carried, keys: Mapping[str, PublicKey]) -> Checked | ReportE
     except SignatureError as error:
         said = carried.statement
         return ReportError("altered", f"the report of {said.site} is not what its key signed: {error.message}")
+
+
+def check_online(session: Session, data: bytes) -> Checked:
+    """Return a report that a site sent, its signature verified by a key that the register knows.
+
+    Raises:
+        ReportError: it is no report, not what its key signed, or no known key signed it.
+    """
+    known = _known(check(session, [read_report(data)])[0], ONLINE)
+    if isinstance(known, ReportError):
+        raise known
+    return known
 
 
 def take(change: Change, data: bytes, via: str) -> Taken:
