@@ -3,7 +3,7 @@
 from flask import Blueprint, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
-from patchline.web import access
+from patchline.web import access, asking, samples
 
 pages = Blueprint("start", __name__)
 
@@ -19,7 +19,7 @@ def page() -> str:
 @access.people
 def style() -> str:
     """Show every part that pages are made of, once."""
-    return render_template("start/style.html")
+    return render_template("start/style.html", plots=samples.plots(asking.now()))
 
 
 @pages.post("/sign-out")
