@@ -20,7 +20,7 @@ from patchline.releaser.commands.options import (
 )
 from patchline.releaser.fleet.words import known, known_document
 from patchline.releaser.setups import keeping
-from patchline.releaser.setups.endpoints import Endpoint, read_endpoint
+from patchline.releaser.setups.endpoints import Endpoint, pinned, read_endpoint
 from patchline.releaser.setups.keeping import Known, NewSetup
 from patchline.releaser.tables.setups import SetupCredential, SetupEndpoint
 
@@ -42,14 +42,22 @@ from patchline.releaser.tables.setups import SetupCredential, SetupEndpoint
     metavar="NAME=KIND,URL[,STRATEGY]",
     help="Where one logs in (ssh, database, ldap, http), and how loans do; several.",
 )
+@click.option(
+    "--pin",
+    "pins",
+    multiple=True,
+    metavar="ENDPOINT=SHA256:…",
+    help="The host key of SSH, compared by you; without it no password goes there. Several.",
+)
 @register_options
 @json_option
-def add(name: str, team: str, sensitive: bool, facets: tuple[str, ...], endpoints: tuple[str, ...]) -> None:
+def add(
+    name: str, team: str, sensitive: bool, facets: tuple[str, ...], endpoints: tuple[str, ...], pins: tuple[str, ...]
+) -> None:
     """Make a setup of a site of a test environment. Passwords are not given here: setup import puts them into Vault."""
     with attempt("setup.add", name) as change:
-        wanted = NewSetup(
-            name, team, sensitive, tuple(_facet(text) for text in facets), tuple(_endpoint(text) for text in endpoints)
-        )
+        logins = pinned(map(_endpoint, endpoints), dict(map(_pin, pins)))
+        wanted = NewSetup(name, team, sensitive, tuple(map(_facet, facets)), tuple(logins))
         made = keeping.add(change, wanted)
     report(_whole_document(made, clock()), f"added {name} of team {team}")
 
@@ -59,6 +67,11 @@ def _facet(text: str) -> tuple[str, str]:
     if not equal:
         raise UsageError("setup-field", f"{text[:80]!r} is no facet such as 'database=PostgreSQL 15'")
     return kind.strip(), value.strip()
+
+
+def _pin(text: str) -> tuple[str, str]:
+    name, _, fingerprint = text.partition("=")
+    return name, fingerprint
 
 
 def _endpoint(text: str) -> Endpoint:
@@ -111,6 +124,8 @@ def show(name: str) -> None:
     lines += [f"  {facet.kind}: {facet.value}" for facet in found.facets]
     for endpoint, credential in found.endpoints:
         lines.append(f"  {endpoint.name}: {endpoint.address}, loans by {endpoint.strategy}")
+        if endpoint.kind == "ssh":
+            lines.append(f"    {endpoint.host_fingerprint or 'no host key pinned, so no password goes there'}")
         lines.append(f"    {_credential_words(credential)}")
     report(_whole_document(found, now), "\n".join(lines))
 
@@ -149,6 +164,7 @@ def _endpoint_document(endpoint: SetupEndpoint, credential: SetupCredential | No
         "kind": endpoint.kind,
         "address": endpoint.address,
         "strategy": endpoint.strategy,
+        "host_fingerprint": endpoint.host_fingerprint,
         "credential": credential
         and {
             "audience": credential.audience,

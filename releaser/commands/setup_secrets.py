@@ -40,12 +40,14 @@ def _words(setup: str, one: Tested) -> str:
         return "no credential in Vault: patchline setup import"
     if one.pending:
         return f"{one.outcome}; a replacement was cut off: patchline setup rotate {setup} {one.endpoint}"
+    if one.shown:
+        return f"{one.outcome}; it shows {one.shown}: compare it there, then pin it by patchline setup edit {setup}"
     return str(one.outcome)
 
 
 def _document(one: Tested) -> dict[str, Any]:
     outcome = one.outcome.name.lower() if one.outcome is not None else "none"
-    return {"endpoint": one.endpoint, "outcome": outcome, "pending": one.pending, "fine": one.fine}
+    return {"endpoint": one.endpoint, "outcome": outcome, "pending": one.pending, "shown": one.shown, "fine": one.fine}
 
 
 @click.command(epilog=example("patchline setup rotate lab-1 db"))
@@ -56,7 +58,7 @@ def _document(one: Tested) -> dict[str, Any]:
 def rotate(name: str, endpoint: str) -> None:
     """Replace the team's password of an endpoint, and prove the old one dead. When it was cut off, run it again.
 
-    PostgreSQL is changed from here, anything else by the owner's script HOME/setups/SETUP/ENDPOINT.
+    PostgreSQL and LDAP are changed from here, anything else by the owner's script HOME/setups/SETUP/ENDPOINT.
     """
     with the_register() as register:
         by, now = the_person(), clock()

@@ -30,11 +30,13 @@ class Tested:
     Attributes:
         outcome: None where Vault has no credential.
         pending: a replacement was cut off.
+        shown: the fingerprint of a host key that is not the one pinned, for a person to compare.
     """
 
     endpoint: str
     outcome: Outcome | None
     pending: bool = False
+    shown: str | None = None
 
     @property
     def fine(self) -> bool:
@@ -58,8 +60,10 @@ def try_logins(register: Register, vault: TeamSecrets, setup: str, endpoint: str
         if kept is None:
             found.append(Tested(row.name, None))
             continue
-        outcome = Target.of(register.home, setup, row).try_login(kept.login)
-        found.append(Tested(row.name, outcome, kept.pending is not None))
+        target = Target.of(register.home, setup, row)
+        outcome = target.try_login(kept.login)
+        shown = target.shown_fingerprint() if outcome is Outcome.UNPROVED else None
+        found.append(Tested(row.name, outcome, kept.pending is not None, shown))
     return found
 
 

@@ -57,6 +57,7 @@ class SetupEndpoint(Base):
     Attributes:
         address: a URL without a person or password in it.
         strategy: how a loan gets credentials of its own.
+        host_fingerprint: of SSH, of the key that a person compared; no password goes to a host that shows another.
     """
 
     __tablename__ = "setup_endpoint"
@@ -68,6 +69,7 @@ class SetupEndpoint(Base):
     kind: Mapped[str] = mapped_column(String(16))
     address: Mapped[str] = mapped_column(String(300))
     strategy: Mapped[str] = mapped_column(String(16))
+    host_fingerprint: Mapped[str | None] = mapped_column(String(50))
 
 
 class SetupCredential(Base):

@@ -56,7 +56,7 @@ def lab(folder):
     lines = (
         "setup,team,endpoint,kind,address,username,password,source",
         f"lab-1,platform,db,database,{target_address()},{account.name},{account.password},https://wiki.example/lab-1",
-        "lab-1,platform,directory,ldap,ldaps://lab-1.example,cn=admin,from-the-wiki,https://wiki.example/lab-1",
+        "lab-1,platform,stock,database,oracle://lab-1.example/stock,system,from-the-wiki,https://wiki.example/lab-1",
     )
     (folder / "wiki.csv").write_text("\n".join(lines) + "\n")
     (folder / "by-hand").write_text("made by hand\n")

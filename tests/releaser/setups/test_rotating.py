@@ -1,9 +1,5 @@
 """Testing and replacing credentials, at a real PostgreSQL, with a real OpenBao; a canary is looked for everywhere."""
 
-import base64
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
-
 import pytest
 
 from patchline.patches.errors import PatchlineError
@@ -11,9 +7,13 @@ from patchline.releaser.register import Register
 from patchline.releaser.setups import keeping, rotating
 from patchline.releaser.setups.logins import Outcome, Target
 from patchline.vault.setups import Login, TeamSecrets
+from tests.ldap_server import directory, needs_slapd
 from tests.programs import run
 from tests.registers import NOW
-from tests.setups import Account
+from tests.setups import Account, endpoint
+from tests.ssh_server import needs_sshd, serving
+
+__all__ = ["directory"]
 
 CANARY = "canary-hunter2"
 
@@ -100,6 +100,34 @@ def test_what_cannot_be_rotated_is_one_clear_refusal_and_changes_nothing(registr
     assert vault.read("lab-1/team/db").number == number
 
 
+@needs_slapd
+def test_password_of_a_directory_is_rotated_too(registry, vault, directory):
+    name = directory.add("keeper-of-lab-1", CANARY)
+    with registry.change("ada", NOW) as change:
+        lab = keeping.the_setup(change.session, "lab-1").site
+        keeping.add_endpoint(change.session, lab, endpoint("directory", directory.address, "ldap"))
+    vault.write("lab-1/team/directory", Login(name, CANARY), 0)
+    rotate(registry, vault, "directory")
+    there, kept = Target("directory", "ldap", directory.address, None), vault.read("lab-1/team/directory")
+    assert there.try_login(kept.login) is Outcome.WORKS
+    assert there.try_login(Login(name, CANARY)) is Outcome.REFUSED
+
+
+@needs_sshd
+def test_host_that_nobody_pinned_is_told_with_the_key_it_shows(registry, vault):
+    with serving({"shop": CANARY}) as shell:
+        with registry.change("ada", NOW) as change:
+            lab = keeping.the_setup(change.session, "lab-1").site
+            row = keeping.add_endpoint(change.session, lab, endpoint("shell", shell.address, "ssh"))
+        vault.write("lab-1/team/shell", Login("shop", CANARY), 0)
+        (found,) = rotating.try_logins(registry, vault, "lab-1", "shell")
+        assert (found.outcome, found.shown, found.fine) == (Outcome.UNPROVED, shell.fingerprint, False)
+        with registry.change("ada", NOW) as change:
+            change.session.merge(row).host_fingerprint = shell.fingerprint
+        (found,) = rotating.try_logins(registry, vault, "lab-1", "shell")
+        assert (found.outcome, found.shown, found.fine) == (Outcome.WORKS, None, True)
+
+
 def test_script_of_the_owner_rotates_what_patchline_cannot(registry, vault, tmp_path):
     script = registry.home / "setups/lab-1/ui"
     script.parent.mkdir(parents=True)
@@ -122,37 +150,6 @@ if kept.read_text() != asked["password"]:
 if sys.argv[1] == "change":
     kept.write_text(asked["new_password"])
 """
-
-
-class Guarded(BaseHTTPRequestHandler):
-    def do_GET(self):
-        wish = base64.b64encode(f"admin:{CANARY}".encode()).decode()
-        fine = self.path == "/open" or self.headers.get("Authorization") == f"Basic {wish}"
-        self.send_response(302 if self.path == "/form" else 200 if fine else 401)
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
-def test_http_login_counts_only_where_without_it_nobody_comes_in():
-    server = HTTPServer(("127.0.0.1", 0), Guarded)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-
-    def tried(path, password=CANARY, port=server.server_port):
-        return Target("x", "http", f"http://127.0.0.1:{port}{path}", None).try_login(Login("admin", password))
-
-    try:
-        assert tried("/") is Outcome.WORKS and tried("/", "wrong") is Outcome.REFUSED
-        assert tried("/open") is Outcome.OPEN and tried("/form") is Outcome.UNCLEAR
-    finally:
-        server.shutdown()
-        server.server_close()
-    assert tried("/", port=9) is Outcome.UNREACHABLE
-    for kind, address in (("ldap", "ldap://lab"), ("ssh", "ssh://lab"), ("database", "oracle://lab/x")):
-        assert Target("x", kind, address, None).try_login(Login("a", "b")) is Outcome.UNTRIED
-    nobody = Target("x", "database", "postgresql://127.0.0.1:9/x", None)
-    assert nobody.try_login(Login("a", "b")) is Outcome.UNREACHABLE
 
 
 def test_commands_test_and_rotate_and_print_no_secret(home, space, vault, account):
