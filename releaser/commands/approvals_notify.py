@@ -5,8 +5,9 @@ import click
 from patchline.patches.errors import StateError, UsageError
 from patchline.patches.terminal import confirm, example, json_option, note, report, yes_option
 from patchline.patches.wording import counted
-from patchline.releaser.commands.notify import pending_document, pending_text, results_document, results_text
+from patchline.releaser.commands.notify import pending_text, results_text
 from patchline.releaser.commands.options import clock, register_options, the_person, the_register
+from patchline.releaser.documents.rollouts import pending_document, results_document
 from patchline.releaser.policies import newest_root
 from patchline.releaser.rollouts import notices, waiting
 from patchline.releaser.rollouts.mail import REFUSED

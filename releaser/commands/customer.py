@@ -3,17 +3,15 @@
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
 from patchline.patches.errors import ProblemsError
 from patchline.patches.files import read_file
 from patchline.patches.progress import progress
-from patchline.patches.statements import time_text
 from patchline.patches.terminal import example, json_option, json_wanted, note, report
 from patchline.patches.wording import counted
-from patchline.releaser.commands.entitlement import entitlement_document, entitlement_words
+from patchline.releaser.commands.entitlement import entitlement_words
 from patchline.releaser.commands.options import (
     attempt,
     clock,
@@ -25,11 +23,17 @@ from patchline.releaser.commands.options import (
     register_options,
     the_register,
 )
-from patchline.releaser.commands.site_keep import site_document, site_words
+from patchline.releaser.commands.site_keep import site_words
+from patchline.releaser.documents.customers import (
+    contact_document,
+    customer_document,
+    entitlement_document,
+    site_document,
+)
 from patchline.releaser.fleet import contacts, customers, entitlements, sites
 from patchline.releaser.fleet.customers import DEFAULT_TIER, NewCustomer
 from patchline.releaser.fleet.importing import MOST_BYTES, import_table
-from patchline.releaser.tables.customers import TIERS, Contact, Customer
+from patchline.releaser.tables.customers import TIERS
 
 _CONTACT = "'NAME <ADDRESS>'"
 
@@ -55,7 +59,7 @@ def add(id_: str, title: str | None, tier: str, alias: str | None, people: tuple
         persons = [contacts.read_person(written) for written in people]
         made = customers.add(change, NewCustomer(id_, title or id_, tier, alias))
         rows = [contacts.add(change, id_, person) for person in persons]
-    document = {**_document(made), "contacts": [_contact_document(row) for row in rows]}
+    document = {**customer_document(made), "contacts": [contact_document(row) for row in rows]}
     report(document, f"added {made.id}: {made.title}, {made.tier}; shared texts call it {made.alias}")
 
 
@@ -75,7 +79,7 @@ def contact(id_: str, person: str, end: bool) -> None:
     with attempt(f"contact.{'end' if end else 'add'}", id_) as change:
         wanted = contacts.read_person(person)
         row = contacts.end(change, id_, wanted.address) if end else contacts.add(change, id_, wanted)
-    report({"customer": id_, **_contact_document(row)}, f"{id_}: {row.name} <{row.address}>{' ended' if end else ''}")
+    report({"customer": id_, **contact_document(row)}, f"{id_}: {row.name} <{row.address}>{' ended' if end else ''}")
 
 
 @customer.command(
@@ -125,7 +129,7 @@ def list_command(limit: int, after: str | None) -> None:
     lines = [
         f"{one.customer.id}  {one.customer.tier:6}  {one.customer.title}  {counted(one.sites, 'site')}" for one in shown
     ]
-    document = {"customers": [{**_document(one.customer), "sites": one.sites} for one in shown], "after": after}
+    document = {"customers": [{**customer_document(one.customer), "sites": one.sites} for one in shown], "after": after}
     report(document, page_text(lines, after, "no customer yet: patchline customer add ID"))
 
 
@@ -141,9 +145,9 @@ def show(id_: str) -> None:
         rows, people = sites.of_customer(session, found), contacts.of(session, id_)
         granted = entitlements.rights(session, id_).entitlements
     document = {
-        **_document(found),
+        **customer_document(found),
         "sites": [site_document(one.site, one.state, now) for one in rows],
-        "contacts": [_contact_document(row) for row in people],
+        "contacts": [contact_document(row) for row in people],
         "entitlements": [entitlement_document(row, now) for row in granted],
     }
     lines = [f"{found.id}: {found.title}, {found.tier}; shared texts call it {found.alias}"]
@@ -155,18 +159,3 @@ def show(id_: str) -> None:
 
 def _part(name: str, lines: Sequence[str]) -> list[str]:
     return [f"{name}:", *(f"  {line}" for line in lines or ("none",))]
-
-
-def _document(row: Customer) -> dict[str, Any]:
-    return {
-        "customer": row.id,
-        "title": row.title,
-        "alias": row.alias,
-        "tier": row.tier,
-        "added": time_text(row.added),
-        "added_by": row.added_by,
-    }
-
-
-def _contact_document(row: Contact) -> dict[str, Any]:
-    return {"name": row.name, "address": row.address, "ended": time_text(row.ended) if row.ended else None}

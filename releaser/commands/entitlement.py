@@ -1,7 +1,6 @@
 """`patchline entitlement`: which hotfixes a customer may have, and until when."""
 
 from datetime import datetime
-from typing import Any
 
 import click
 
@@ -18,6 +17,7 @@ from patchline.releaser.commands.options import (
     register_options,
     the_register,
 )
+from patchline.releaser.documents.customers import entitlement_document
 from patchline.releaser.fleet import entitlements
 from patchline.releaser.fleet.entitlements import EVERY_LINE, NewEntitlement, counts, end_of, end_of_day
 from patchline.releaser.tables.customers import Entitlement
@@ -69,20 +69,6 @@ def list_command(customer: str | None, limit: int, after: str | None) -> None:
     lines = [f"{row.customer}  {entitlement_words(row, now)}" for row in shown]
     document = {"entitlements": [entitlement_document(row, now) for row in shown], "after": after}
     report(document, page_text(lines, after, "no entitlement"))
-
-
-def entitlement_document(row: Entitlement, now: datetime) -> dict[str, Any]:
-    """Return an entitlement for scripts."""
-    end = end_of(row)
-    return {
-        "number": row.id,
-        "customer": row.customer,
-        "product": row.product,
-        "line": row.line,
-        "since": time_text(row.since),
-        "end": time_text(end) if end else None,
-        "counts": counts(row, now),
-    }
 
 
 def entitlement_words(row: Entitlement, now: datetime) -> str:

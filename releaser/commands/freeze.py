@@ -4,11 +4,10 @@ from typing import Any
 
 import click
 
-from patchline.patches.statements import time_text
 from patchline.patches.terminal import example, json_option, report
 from patchline.releaser.commands.options import attempt, clock, home_option, read_moment, register_options, the_register
+from patchline.releaser.documents.rollouts import freeze_document
 from patchline.releaser.rollouts import freezes
-from patchline.releaser.tables.customers import Freeze
 
 
 @click.group(epilog=example("patchline freeze add --from 2026-12-20 --until 2027-01-05 --reason 'year end'"))
@@ -35,7 +34,7 @@ def add(begins: str, ends: str, **given: Any) -> None:
     wanted = freezes.Wanted(read_moment(begins), read_moment(ends), **given)
     with attempt("freeze.add", "freeze") as changing:
         made = freezes.add(changing, wanted)
-        document = _document(made, given["site"])
+        document = freeze_document(made, given["site"])
     report(document, f"freeze {_line(document)}")
 
 
@@ -46,7 +45,7 @@ def add(begins: str, ends: str, **given: Any) -> None:
 def list_command(everything: bool) -> None:
     """List the freezes that last or are to come."""
     with the_register() as register, register.read() as session:
-        found = [_document(*row) for row in freezes.listed(session, clock(), all_of_them=everything)]
+        found = [freeze_document(*row) for row in freezes.listed(session, clock(), all_of_them=everything)]
     report(found, "\n".join(_line(one) for one in found) or "no freeze")
 
 
@@ -57,20 +56,8 @@ def list_command(everything: bool) -> None:
 def end(number: int) -> None:
     """End a freeze now, or take one back that is to come."""
     with attempt("freeze.end", str(number)) as changing:
-        document = _document(freezes.end(changing, number), None)
+        document = freeze_document(freezes.end(changing, number), None)
     report(document, f"freeze {number} ended")
-
-
-def _document(one: Freeze, site: str | None) -> dict[str, Any]:
-    return {
-        "freeze": one.id,
-        "product": one.product,
-        "customer": one.customer,
-        "site": site,
-        "begins": time_text(one.begins),
-        "ends": time_text(one.ends),
-        "reason": one.reason,
-    }
 
 
 def _line(one: dict[str, Any]) -> str:

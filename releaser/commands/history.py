@@ -1,17 +1,16 @@
 """`patchline history`: what happened at a site, as one page that can be sent to the customer."""
 
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
 
 from patchline.patches.errors import UsageError
 from patchline.patches.files import write_file
-from patchline.patches.statements import time_text
 from patchline.patches.terminal import example, json_option, report
 from patchline.releaser.commands.moments import optional_moment
 from patchline.releaser.commands.options import clock, home_option, the_register
+from patchline.releaser.documents.sites import history_document
 from patchline.releaser.fleet.history import Event, History, history
 from patchline.releaser.fleet.levels import named_sites
 from patchline.releaser.tables.customers import Customer
@@ -41,7 +40,7 @@ def history_command(site: str, begin: str | None, end: str | None, zone: str | N
         found = history(session, sites[0]).between(since, until)
         there = _zone(zone) or found.zone
         text = _page(customer, found, there, f"{now:%Y-%m-%d %H:%M} UTC")
-        document = _document(customer, found, there)
+        document = history_document(customer, found, there)
     if out is not None:
         write_file(out, f"{text}\n".encode())
         text = str(out)
@@ -53,29 +52,6 @@ def _zone(name: str | None) -> ZoneInfo | None:
         return ZoneInfo(name) if name is not None else None
     except (KeyError, ValueError, OSError):
         raise UsageError("customer-field", f"{str(name)[:80]!r} is no time zone such as Europe/Berlin") from None
-
-
-def _document(customer: Customer, found: History, zone: ZoneInfo | None) -> dict[str, Any]:
-    return {
-        "site": found.site.alias,
-        "customer": customer.alias,
-        "product": found.site.product,
-        "zone": str(zone) if zone is not None else None,
-        "events": [_event_document(one, zone) for one in found.events],
-    }
-
-
-def _event_document(one: Event, zone: ZoneInfo | None) -> dict[str, Any]:
-    return {
-        "at": time_text(one.at),
-        "local": one.at.astimezone(zone).isoformat(timespec="seconds") if zone is not None else None,
-        "since": time_text(one.since) if one.since is not None else None,
-        "kind": one.kind,
-        "what": one.what,
-        "node": one.node.alias,
-        "evidence": one.evidence,
-        "reference": one.reference,
-    }
 
 
 def _page(customer: Customer, found: History, zone: ZoneInfo | None, made: str) -> str:

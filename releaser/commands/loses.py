@@ -1,15 +1,14 @@
 """`patchline loses`: what a site would lose by going to another baseline, or by taking a hotfix."""
 
-from typing import Any
-
 import click
 
 from patchline.patches.errors import UsageError
 from patchline.patches.terminal import example, json_option, report
 from patchline.patches.wording import counted
 from patchline.releaser.commands.options import clock, home_option, the_register
+from patchline.releaser.documents.sites import continuity_document
 from patchline.releaser.fleet.continuity import Continuity, Fate, continuity, find_target
-from patchline.releaser.fleet.level_words import level_document, level_line
+from patchline.releaser.fleet.level_words import level_line
 from patchline.releaser.fleet.levels import When, levels
 from patchline.releaser.fleet.sites import the_site
 
@@ -33,21 +32,8 @@ def loses(site: str, target: str) -> None:
         if found_target.revision is None and found_target.label == level.baseline:
             raise UsageError("options", f"{site} is at {target} already")
         found = continuity(session, level, found_target, register.home, when)
-        document, text = _document(found, when), _text(found, when)
+        document, text = continuity_document(found, when), _text(found, when)
     report(document, text)
-
-
-def _document(found: Continuity, when: When) -> dict[str, Any]:
-    return {
-        **level_document(found.level, when),
-        "to": found.target,
-        "fixes": [
-            {"fix": one.fix, "by": list(one.by), "fate": one.fate, "how": one.how, "take": list(one.take)}
-            for one in found.fixes
-        ],
-        "problems": list(found.problems),
-        "not_judged": list(found.left_out),
-    }
 
 
 def _text(found: Continuity, when: When) -> str:

@@ -15,6 +15,7 @@ from patchline.patches.terminal import confirm, example, json_option, note, repo
 from patchline.patches.wording import counted
 from patchline.releaser.commands.options import clock, register_options, the_person, the_register
 from patchline.releaser.commands.queueing import left_to_worker, queue_option
+from patchline.releaser.documents.rollouts import pending_document, results_document
 from patchline.releaser.hotfixes import find
 from patchline.releaser.register import Register
 from patchline.releaser.rollouts import drafting, notices
@@ -145,28 +146,6 @@ def _show_told(register: Register, identifier: str) -> None:
         f"{one['at']}  {one['customer']}  {one['address']}  {one['outcome']}  {one['subject']}" for one in document
     ]
     report(document, "\n".join(lines) or "nobody was told")
-
-
-def pending_document(found: Sequence[Pending]) -> list[dict[str, Any]]:
-    """Return drafts for `--json`."""
-    return [
-        {
-            "customer": one.draft.customer,
-            "person": one.draft.person,
-            "name": one.draft.name,
-            "address": one.draft.address,
-            "subject": one.draft.subject,
-            "body": one.draft.body,
-            "standing": one.standing,
-            "told": time_text(one.at) if one.at else None,
-        }
-        for one in found
-    ]
-
-
-def results_document(results: Sequence[Result]) -> list[dict[str, Any]]:
-    """Return what became of messages for `--json`."""
-    return [{"address": one.draft.address, "outcome": one.outcome or "in-doubt", "said": one.told} for one in results]
 
 
 def results_text(results: Sequence[Result]) -> str:

@@ -14,7 +14,8 @@ from patchline.patches.progress import progress
 from patchline.patches.terminal import example, json_option, report
 from patchline.patches.wording import counted
 from patchline.releaser.commands.options import clock, register_options, the_person, the_register
-from patchline.releaser.commands.site_keep import key_document, taken_words
+from patchline.releaser.commands.site_keep import taken_words
+from patchline.releaser.documents.customers import key_document
 from patchline.releaser.fleet.enrolling import Key, is_enrolment, take
 from patchline.releaser.fleet.reading import MOST_BYTES
 from patchline.releaser.fleet.reports import receive_all

@@ -6,7 +6,6 @@ from typing import Any
 import click
 
 from patchline.patches.errors import UsageError
-from patchline.patches.statements import time_text
 from patchline.patches.terminal import confirm, example, json_option, note, report, yes_option
 from patchline.patches.wording import counted
 from patchline.releaser.commands.options import (
@@ -17,6 +16,7 @@ from patchline.releaser.commands.options import (
     register_options,
     the_register,
 )
+from patchline.releaser.documents.rollouts import rollout_document, target_document
 from patchline.releaser.fleet.words import as_of
 from patchline.releaser.rollouts import acknowledging, advancing, life
 from patchline.releaser.rollouts.targets import Count, Measured, Stand, listed, measure
@@ -91,7 +91,7 @@ def plan(identifier: str, sites: tuple[str, ...], **given: Any) -> None:
         planned = life.plan(changing, identifier, life.Settings(**given), sites)
         found = life.the_rollout(changing.session, identifier)
         counts = found.measured(changing)
-        shown = _document(found, counts), _text(found, counts)
+        shown = rollout_document(found, counts), _text(found, counts)
     for ring in planned.left_out:
         note(f"ring {ring} has no site that {found.label} is for; it is left out")
     report({**shown[0], "left_out": list(planned.left_out)}, shown[1])
@@ -186,7 +186,7 @@ def show(identifier: str, stands: tuple[str, ...], limit: int, after: str) -> No
         )
         recalled = State(found.revision.state) is State.RECALLED
         running = acknowledging.still_there(session, found.revision) if recalled else []
-    document = {**_document(found, counts), "sites": [_site(row) for row in rows]}
+    document = {**rollout_document(found, counts), "sites": [target_document(row) for row in rows]}
     document |= {"acknowledgements": [one.as_document() for one in running]} if recalled else {}
     lines = [_text(found, counts), *(f"{row.name}  {row.stand}  {as_of(row.evidence, row.as_of)}" for row in rows)]
     report(document, "\n".join([*lines, *(one.words() for one in running)]))
@@ -205,61 +205,8 @@ def _do(name: str, identifier: str, action: Callable[..., Measured], *given: Any
     with attempt(f"rollout.{name}", identifier) as changing:
         counts = action(changing, identifier, *given)
         found = life.the_rollout(changing.session, identifier)
-        shown = _document(found, counts), _text(found, counts)
+        shown = rollout_document(found, counts), _text(found, counts)
     report(*shown)
-
-
-def _document(found: life.Found, counts: Measured) -> dict[str, Any]:
-    one = found.rollout
-    settings = {name: getattr(one, name) for name in vars(_DEFAULTS)}
-    return {
-        "revision": found.label,
-        "state": one.state,
-        "reason": one.reason,
-        "stage": one.stage,
-        "settings": settings,
-        "targets": counts.sites(),
-        "errors": counts.errors,
-        "silent": counts.all_silent,
-        "stages": [_stage_document(counts, stage) for stage in counts.stages],
-        "planned": time_text(one.planned),
-        "planned_by": one.planned_by,
-    }
-
-
-def _stage_document(counts: Measured, stage: RolloutStage) -> dict[str, Any]:
-    have, of = counts.soaked(stage.number)
-    return {
-        "stage": stage.number,
-        "kind": stage.kind,
-        "ring": stage.ring,
-        "opened": time_text(stage.opened) if stage.opened else None,
-        "soaked": have,
-        "of": of,
-        "silent": counts.silent.get(stage.number, 0),
-        "counts": [_count_document(one) for one in counts.counts if one.stage == stage.number],
-    }
-
-
-def _count_document(one: Count) -> dict[str, Any]:
-    return {
-        "stand": one.stand,
-        "sites": one.sites,
-        "evidence": one.evidence,
-        "oldest": time_text(one.oldest) if one.oldest else None,
-        "newest": time_text(one.newest) if one.newest else None,
-    }
-
-
-def _site(row: Any) -> dict[str, Any]:
-    return {
-        "site": row.name,
-        "customer": row.customer,
-        "stage": row.stage,
-        "stand": row.stand,
-        "evidence": row.evidence,
-        "as_of": time_text(row.as_of) if row.as_of else None,
-    }
 
 
 def _text(found: life.Found, counts: Measured) -> str:

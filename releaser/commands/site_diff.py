@@ -1,14 +1,13 @@
 """`patchline site diff`: what differs between two sites."""
 
-from typing import Any
-
 import click
 
 from patchline.patches.terminal import example, json_option, report
 from patchline.releaser.commands.moments import optional_moment
 from patchline.releaser.commands.options import clock, home_option, the_register
+from patchline.releaser.documents.sites import difference_document
 from patchline.releaser.fleet.differing import Difference, Side, difference
-from patchline.releaser.fleet.level_words import level_document, level_line
+from patchline.releaser.fleet.level_words import level_line
 from patchline.releaser.fleet.levels import When, levels
 from patchline.releaser.fleet.sites import the_site
 
@@ -26,24 +25,8 @@ def diff(first: str, second: str, at: str | None) -> None:
     with the_register() as register, register.read() as session:
         both = levels(session, [the_site(session, first), the_site(session, second)], when)
         found = difference(session, *both)
-        document, text = _document(found, when), _text(found, when)
+        document, text = difference_document(found, when), _text(found, when)
     report(document, text)
-
-
-def _document(found: Difference, when: When) -> dict[str, Any]:
-    return {
-        "same": found.same,
-        "comparable": found.comparable,
-        "both": list(found.both),
-        "sites": [
-            {
-                **level_document(side.level, when),
-                "only": [one.label for one in side.only],
-                "fixes_only": list(side.fixes),
-            }
-            for side in (found.first, found.second)
-        ],
-    }
 
 
 def _text(found: Difference, when: When) -> str:

@@ -20,10 +20,11 @@ from patchline.releaser.commands.options import (
     register_options,
     the_register,
 )
+from patchline.releaser.documents.customers import key_document, site_document
 from patchline.releaser.fleet import enrolling, sites
 from patchline.releaser.fleet.enrolling import Key
 from patchline.releaser.fleet.sites import NewSite
-from patchline.releaser.fleet.words import known, known_document
+from patchline.releaser.fleet.words import known
 from patchline.releaser.tables.customers import CONNECTIVITY, ENVIRONMENTS, Site
 from patchline.releaser.tables.fleet import SiteState
 
@@ -153,37 +154,6 @@ def _key_words(key: Key) -> str:
     if key.confirmed is None:
         return f"enrolled {key.enrolled:%Y-%m-%d}, waits for its fingerprint to be heard by phone"
     return f"{key.fingerprint}  confirmed {key.confirmed:%Y-%m-%d}"
-
-
-def key_document(key: Key) -> dict[str, Any]:
-    """Return a site's key for scripts; its fingerprint is told only once somebody heard it."""
-    return {
-        "site": key.site,
-        "fingerprint": key.fingerprint if key.confirmed or key.ended else None,
-        "enrolled": time_text(key.enrolled),
-        "confirmed": time_text(key.confirmed) if key.confirmed else None,
-        "ended": time_text(key.ended) if key.ended else None,
-    }
-
-
-def site_document(site: Site, state: SiteState, now: datetime) -> dict[str, Any]:
-    """Return a site for scripts."""
-    return {
-        "site": site.name,
-        "customer": site.customer,
-        "product": site.product,
-        "title": site.title,
-        "alias": site.alias,
-        "environment": site.environment,
-        "connectivity": site.connectivity,
-        "ring": site.ring,
-        "window": site.window,
-        "added": time_text(site.added),
-        "retired": time_text(site.retired) if site.retired else None,
-        "baseline": state.baseline,
-        "level": state.label,
-        "known": known_document(state.evidence, state.as_of, now),
-    }
 
 
 def site_words(site: Site, state: SiteState, now: datetime) -> str:

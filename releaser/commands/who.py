@@ -11,20 +11,27 @@ import click
 from sqlalchemy.orm import Session
 
 from patchline.patches.errors import UsageError
-from patchline.patches.statements import time_text
 from patchline.patches.terminal import example, json_option, json_wanted, report
 from patchline.patches.wording import counted
 from patchline.releaser.commands.options import clock, home_option, the_register
+from patchline.releaser.documents.answers import (
+    COLUMNS,
+    cells,
+    download_document,
+    exposed_document,
+    facts,
+    marks,
+    stands_document,
+)
 from patchline.releaser.fleet import downloads, exposure
 from patchline.releaser.fleet.downloads import Downloaded
-from patchline.releaser.fleet.exposure import Exposed, Exposure, Stand, Stands
-from patchline.releaser.fleet.questions import MOST, SiteRow, Totals, counts, listed, totals
+from patchline.releaser.fleet.exposure import Exposure, Stand, Stands
+from patchline.releaser.fleet.questions import MOST, Totals, counts, listed, totals
 from patchline.releaser.fleet.subjects import Answer, Subject, of_cve, of_fix, of_hotfix, of_recalled
-from patchline.releaser.fleet.words import known, known_document
+from patchline.releaser.fleet.words import known
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _LIMIT, _CUSTOMERS = 100, 50
-_COLUMNS = ("customer", "site", "product", "baseline", "stand", "take", "applied", "evidence", "as_of", "why", "marks")
 
 
 @dataclass(frozen=True)
@@ -118,14 +125,14 @@ def _sites(asked: Asked, answer: Answer, limit: int | None, after: str | None, a
     if as_csv:
         _write_csv(rows)
         return
-    document = {"question": answer, **_facts(subject), "totals": whole.as_document()}
+    document = {"question": answer, **facts(subject), "totals": whole.as_document()}
     lines = [
         f"{subject.asked}: {_sum(whole)}",
         *_workarounds(subject),
         *(_line(one, now) for one in rows),
         *_more(page.after),
     ]
-    report({**document, "sites": [_document(one, now) for one in rows], "after": page.after}, "\n".join(lines))
+    report({**document, "sites": [stands_document(one, now) for one in rows], "after": page.after}, "\n".join(lines))
 
 
 @who.command(epilog=example("patchline who exposed --cve CVE-2021-44228", "patchline who exposed --fix BUG-1 --csv"))
@@ -141,12 +148,12 @@ def exposed(limit: int | None, after: str | None, as_csv: bool, **given: Any) ->
         return
     document = {
         "question": "exposed",
-        **_facts(subject),
+        **facts(subject),
         "totals": found.totals.as_document(),
         "exposed_sites": found.sites,
         "exposed_customers": found.customers,
         "customers_in_doubt": found.in_doubt,
-        "customers": [_customer_document(one, now) for one in found.page],
+        "customers": [exposed_document(one, now) for one in found.page],
         "after": found.after,
     }
     report(document, "\n".join(_exposed_lines(subject, found, now)))
@@ -159,13 +166,13 @@ def downloaded(limit: int | None, after: str | None, as_csv: bool, **given: Any)
     with the_register() as register, register.snapshot() as session:
         subject = Asked(**given).subject(session)
         page = downloads.downloaded(session, subject, limit=_limit(limit, as_csv, _LIMIT), after=after)
-    rows = [_download_document(one) for one in page.rows]
+    rows = [download_document(one) for one in page.rows]
     if as_csv:
         _csv(("customer", "site", "hotfix", "at", "applied"), (row.values() for row in rows))
         return
     lines = [_download_line(one) for one in page.rows] or [f"nobody has fetched {subject.asked}"]
     report(
-        {"question": "downloaded", **_facts(subject), "downloads": rows, "after": page.after},
+        {"question": "downloaded", **facts(subject), "downloads": rows, "after": page.after},
         "\n".join([*lines, *_more(page.after)]),
     )
 
@@ -190,21 +197,11 @@ def recalled(hotfix: str | None, product: str | None, limit: int | None, after: 
         return
     told = f"{counted(whole.has, 'site')} {'runs' if whole.has == 1 else 'run'} it still, {whole.unknown} unknown"
     lines = [f"{subject.asked}: {told}", *(_line(one, now) for one in rows), *_more(page.after)]
-    document = {"question": "recalled", **_facts(subject), "totals": whole.as_document()}
-    report({**document, "sites": [_document(one, now) for one in rows], "after": page.after}, "\n".join(lines))
+    document = {"question": "recalled", **facts(subject), "totals": whole.as_document()}
+    report({**document, "sites": [stands_document(one, now) for one in rows], "after": page.after}, "\n".join(lines))
 
 
 # What is told
-
-
-def _facts(subject: Subject) -> dict[str, Any]:
-    return {
-        "asked": subject.asked,
-        "products": list(subject.products),
-        "counting": sorted(one.label for one in subject.full.values()),
-        "not_counting": sorted(one.label for one in subject.less.values()),
-        "workaround": dict(subject.workaround),
-    }
 
 
 def _sum(whole: Totals) -> str:
@@ -228,40 +225,10 @@ def _more(after: str | None) -> list[str]:
     return [f"more: --after {after}"] if after else []
 
 
-def _marks(row: SiteRow) -> list[str]:
-    """Return what makes an answer doubtful."""
-    told = ["contested: a restored or cloned site reports beside it"] if row.contested else []
-    told += ["a change was cut off there"] if row.unfinished else []
-    return [*told, *([f"{counted(row.unknown, 'unknown hotfix', 'unknown hotfixes')}"] if row.unknown else [])]
-
-
-def _document(one: Stands, now: datetime) -> dict[str, Any]:
-    row = one.row
-    return {
-        "site": row.name,
-        "customer": row.customer,
-        "product": row.product,
-        "baseline": row.baseline,
-        "level": row.label,
-        "answer": row.answer,
-        "stand": one.stand,
-        "why": row.why or one.why,
-        "take": list(one.take),
-        "applied": [
-            {"hotfix": had.label, "coverage": had.coverage, "at": _time(had.at), "pending": had.pending}
-            for had in row.applied
-        ],
-        **known_document(row.evidence, row.as_of, now),
-        "contested": row.contested,
-        "unfinished": row.unfinished,
-        "unknown_hotfixes": row.unknown,
-    }
-
-
 def _line(one: Stands, now: datetime, indent: str = "") -> str:
     row = one.row
     where = f"{row.customer}  {row.name}  {row.product} {row.label or row.baseline or 'at an unknown level'}"
-    return f"{indent}{where}  {_needs(one)}  ({'; '.join([known(row.evidence, row.as_of, now), *_marks(row)])})"
+    return f"{indent}{where}  {_needs(one)}  ({'; '.join([known(row.evidence, row.as_of, now), *marks(row)])})"
 
 
 def _needs(one: Stands) -> str:
@@ -272,18 +239,6 @@ def _needs(one: Stands) -> str:
     told += f": {one.why}" if one.why else ""
     there = [f"{had.label}{'' if had.coverage == 'full' else f' ({had.coverage})'}" for had in row.applied]
     return f"{told}, has {', '.join(there)}" if there else told
-
-
-def _customer_document(one: Exposed, now: datetime) -> dict[str, Any]:
-    return {
-        "customer": one.customer,
-        "title": one.title,
-        "tier": one.tier,
-        "exposed": one.exposed,
-        "unknown": one.unknown,
-        "needs": dict(one.needs),
-        "sites": [_document(stands, now) for stands in one.sites],
-    }
 
 
 def _exposed_lines(subject: Subject, found: Exposure, now: datetime) -> Iterable[str]:
@@ -298,47 +253,16 @@ def _exposed_lines(subject: Subject, found: Exposure, now: datetime) -> Iterable
     yield from _more(found.after)
 
 
-def _download_document(one: Downloaded) -> dict[str, Any]:
-    return {
-        "customer": one.customer,
-        "site": one.site,
-        "hotfix": one.label,
-        "at": time_text(one.at),
-        "applied": one.applied,
-    }
-
-
 def _download_line(one: Downloaded) -> str:
     since = {True: "applied", False: "not applied, as far as is known", None: "nobody said for which site"}
     return f"{one.customer}  {one.site or '-'}  {one.label}  fetched {one.at:%Y-%m-%d}, {since[one.applied]}"
-
-
-def _time(moment: datetime | None) -> str | None:
-    return time_text(moment) if moment is not None else None
 
 
 # CSV
 
 
 def _write_csv(rows: Sequence[Stands]) -> None:
-    _csv(_COLUMNS, (_cells(one) for one in rows))
-
-
-def _cells(one: Stands) -> list[str]:
-    row = one.row
-    return [
-        row.customer,
-        row.name,
-        row.product,
-        row.baseline or "",
-        one.stand,
-        " ".join(one.take),
-        " ".join(had.label for had in row.applied),
-        row.evidence,
-        _time(row.as_of) or "",
-        row.why or one.why,
-        "; ".join(_marks(row)),
-    ]
+    _csv(COLUMNS, (cells(one) for one in rows))
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:

@@ -1,0 +1,1 @@
+"""What the register knows, as documents: the same for `--json`, for pages and for the API."""
