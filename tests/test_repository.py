@@ -118,3 +118,11 @@ def test_every_family_stands_once_in_the_tree_and_has_a_name_of_its_own():
     assert len(set(names)) == len(names)
     for name in FAMILIES:
         assert len(re.findall(rf"\b{name}\b", errors.__doc__)) == 1
+
+
+def test_migrations_form_one_chain_in_the_order_of_their_names():
+    texts = [path.read_text() for path in sorted((ROOT / "migrations" / "versions").glob("v*.py"))]
+    found = [re.findall(r'^(?:down_)?revision = "?(\w+)"?$', text, re.MULTILINE) for text in texts]
+    assert found == [
+        [f"{number:04}", f"{number - 1:04}" if number > 1 else "None"] for number in range(1, len(texts) + 1)
+    ]
