@@ -122,6 +122,10 @@ class UsageError(PatchlineError):
     hints: ClassVar[dict[str, str]] = {
         "token": "Say what it is for, for whom and how long: patchline token new --help.",
         "idempotency-key": "Choose a random one, such as a UUID.",
+        "loan-window": "Give the times as --from and --until, such as 2027-01-31 or 2027-01-31T18:00.",
+        "loan-purpose": "Say in one line what it is for, such as a case or a hotfix; without a password.",
+        "loan-ssh-key": "Name the file of your public key: --ssh-key ~/.ssh/id_ed25519.pub",
+        "loan-done": "Say it as --done ENDPOINT='account loan-x made'; patchline loan show ID lists the endpoints.",
         "setup-import": "Mend the row; what stands in it is not repeated, since it may be a password. patchline setup import --help.",
         "setup-login": "Write a name and a password of at most 4096 characters, without a zero byte.",
         "setup-name": "Names in Vault have lower-case letters, digits and dashes, at most 63.",
@@ -218,6 +222,7 @@ class NotFoundError(PatchlineError):
     http_status = 404
     hints: ClassVar[dict[str, str]] = {
         "token": "`patchline token list` shows them, each with its first twelve characters.",
+        "loan": "patchline loan list --ended shows all of them.",
         "setup-credential": "Put it there: patchline setup import.",
         "setup": "`patchline setup list` shows them; `patchline setup add SITE` makes one of a site.",
         "setup-endpoint": "`patchline setup show SETUP` lists its endpoints.",
@@ -260,6 +265,9 @@ class RefusedError(PatchlineError):
     hints: ClassVar[dict[str, str]] = {
         "web-key": "Remove it, and start the server anew: everybody signs in again.",
         "form": "Go back, load the page anew, and try again.",
+        "loan-own-team": "Use your team's credentials; a loan is for another team.",
+        "loan-self": "Ask a colleague of the team that owns the setup.",
+        "loan-provable": "Look what stands in the way: patchline loan show ID. Only what is lent by hand, or in quarantine, is told.",
         "setup-script": "Make it executable, and writable for its owner alone: chmod 755.",
         "setup-production": "Setups are for tests: add a site of their own with --environment test.",
         "file-exists": "Choose another name, or remove the file first.",
@@ -433,6 +441,9 @@ class StateError(PatchlineError):
     exit_code = 13
     http_status = 409
     hints: ClassVar[dict[str, str]] = {
+        "loan-state": "patchline loan show ID tells how it stands.",
+        "loan-taken": "Ask for another time, or for another setup: patchline loan list --setup SETUP; patchline setup list.",
+        "loan-nothing": "Its owner adds endpoints: patchline setup edit; or ask for another one.",
         "setup-other": "`patchline setup show SETUP` shows what there is; mend the row, or leave it out.",
         "setup-login": "Look at the account at its target; patchline setup test tries it again. Nothing is lost: Vault keeps both passwords.",
         "setup-target": "Look why the target does not do it, then run it again; Vault keeps both passwords until it is done.",
@@ -1272,5 +1283,9 @@ class VaultError(PatchlineError):
         "key-unfit": "Make a new key under another name; these marks cannot be taken back from a key.",
         "key-version": "Name a version that Vault has and may sign with, as transit:MOUNT/KEY@VERSION, or none for the newest.",
         "signature": "Do not use it, and find out who changed Vault: it signed something else or with another key.",
+        "maker": "Its owner puts username, password and group of an account for lending there: docs/vault.md, Lending.",
+        "loan-opened": "If you did not open it, somebody else did: tell the lender at once, who ends the loan: "
+        "patchline loan return ID.",
+        "loan-other": "Do not use it; it is no hand-over of this loan. Find out who exchanged it.",
         "prepare": _ADMINISTRATOR,
     }

@@ -63,6 +63,9 @@ _SAID = (
     ("less than the minimum encryption key version", "key-version", "this version of the key signs no more"),
     ("signing key not found", "key-missing", "Vault has no such key"),
     ("missing client token", "token", "Vault was asked without a login"),
+    ("invalid accessor", "missing", "Vault has nothing there"),
+    ("invalid lease", "missing", "Vault has nothing there"),
+    ("lease not found", "missing", "Vault has nothing there"),
 )
 """What Vault says, in lower case, where its status alone does not tell."""
 

@@ -6,7 +6,6 @@ Each `Step` says how one thing stands; `prepare` makes those that are missing or
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from importlib.resources import files
 from typing import Any
 
@@ -15,39 +14,18 @@ import hvac  # type: ignore[import-untyped]
 from patchline.patches.errors import VaultError
 from patchline.vault import names
 from patchline.vault.connection import Connection
+from patchline.vault.preparing_loans import DATABASE, LOAN, SSH, LentDatabase, databases, lending, loan_policy
 from patchline.vault.signing import KeyName, check_fit, key_facts
+from patchline.vault.steps import Standing, Step, equal, read, write
 
 SIGNING, SETUPS, APPROLE = "signing", "setups", "approle"
 ROLES = ("web", "broker", "builder", "release", "publisher")
 """Who logs in by AppRole; approvers come by their own login."""
 KEYS = ("builder", "release", "publisher")
 APPROVER = "approver"
+LENDER = "lender"
 _PATIENCE = 20
 """How often a new engine is asked until it is ready, every tenth of a second."""
-
-
-class Standing(StrEnum):
-    """How a thing stands."""
-
-    RIGHT = "right"
-    MISSING = "missing"
-    DIFFERENT = "different"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True)
-class Step:
-    """One thing that a server needs.
-
-    Attributes:
-        subject: what it is, for people.
-        standing: how it stands.
-        make: makes it right; None where only its administrator can.
-    """
-
-    subject: str
-    standing: Standing
-    make: Callable[[], object] | None = None
 
 
 @dataclass(frozen=True)
@@ -88,14 +66,21 @@ def role_options(role: str) -> dict[str, Any]:
     }
 
 
-def prepare(connection: Connection, approvers: tuple[Approver, ...] = ()) -> list[Step]:
+def prepare(
+    connection: Connection, approvers: tuple[Approver, ...] = (), lent: tuple[LentDatabase, ...] = ()
+) -> list[Step]:
     """Make what is missing or different; returns how everything stood before.
+
+    Args:
+        connection: of the server's administrator.
+        approvers: who get keys of their own.
+        lent: databases in which users are to be made for loans.
 
     Raises:
         VaultError: Vault cannot be asked, says no, or has something else under a name of ours.
     """
     seen = []
-    for look in _looks(connection, approvers):
+    for look in _looks(connection, approvers, lent):
         # One after the other: keys can be looked for only in an engine that is there.
         for step in look():
             seen.append(step)
@@ -110,36 +95,23 @@ def compare(connection: Connection) -> list[Step]:
     Raises:
         VaultError: Vault cannot be asked, or this login may not look.
     """
-    return [step for look in _looks(connection, ()) for step in look()]
+    return [step for look in _looks(connection, (), ()) for step in look()]
 
 
-def _looks(connection: Connection, approvers: tuple[Approver, ...]) -> list[Callable[[], Iterator[Step]]]:
+def _looks(
+    connection: Connection, approvers: tuple[Approver, ...], lent: tuple[LentDatabase, ...]
+) -> list[Callable[[], Iterator[Step]]]:
     return [
         lambda: _audit(connection),
         lambda: _engines(connection),
         lambda: _policies(connection),
         lambda: _roles(connection),
+        lambda: lending(connection),
+        lambda: databases(connection, lent),
         lambda: _keys(connection, KEYS),
         lambda: _keys(connection, tuple(f"{APPROVER}-{approver.person}" for approver in approvers)),
         *(lambda one=one: _person(connection, one) for one in approvers),
     ]
-
-
-def _read(connection: Connection, path: str) -> dict[str, Any] | None:
-    """Return what lies at a path, None when nothing does."""
-    try:
-        return connection.ask(f"{path}", lambda vault: dict(vault.adapter.get(f"/v1/{path}")["data"]), safe=True)
-    except VaultError as error:
-        if error.code == "vault.missing":
-            return None
-        raise
-
-
-def _write(connection: Connection, path: str, document: Mapping[str, Any]) -> Any:
-    def question(vault: hvac.Client) -> Any:
-        return vault.adapter.post(f"/v1/{path}", json=dict(document))
-
-    return connection.ask(f"{path}", question)
 
 
 def _audit(connection: Connection) -> Iterator[Step]:
@@ -160,20 +132,22 @@ def _audit(connection: Connection) -> Iterator[Step]:
 
 
 def _engines(connection: Connection) -> Iterator[Step]:
-    mounts, logins = _read(connection, "sys/mounts") or {}, _read(connection, "sys/auth") or {}
+    mounts, logins = read(connection, "sys/mounts") or {}, read(connection, "sys/auth") or {}
     yield _engine(connection, mounts, SIGNING, {"type": "transit"})
     yield _engine(connection, mounts, SETUPS, {"type": "kv", "options": {"version": "2"}})
     yield _check_and_set(connection)
+    yield _engine(connection, mounts, DATABASE, {"type": "database"})
+    yield _engine(connection, mounts, SSH, {"type": "ssh"})
     login = {"type": "approle"}
     there = _is_there(logins, APPROLE, login)
-    make = None if there else lambda: _write(connection, f"sys/auth/{APPROLE}", login)
+    make = None if there else lambda: write(connection, f"sys/auth/{APPROLE}", login)
     yield Step(f"login {APPROLE}/", Standing.RIGHT if there else Standing.MISSING, make)
 
 
 def _engine(connection: Connection, mounts: Mapping[str, Any], name: str, wish: dict[str, Any]) -> Step:
     if _is_there(mounts, name, wish):
         return Step(f"engine {name}/", Standing.RIGHT)
-    return Step(f"engine {name}/", Standing.MISSING, lambda: _write(connection, f"sys/mounts/{name}", wish))
+    return Step(f"engine {name}/", Standing.MISSING, lambda: write(connection, f"sys/mounts/{name}", wish))
 
 
 def _is_there(mounts: Mapping[str, Any], name: str, wish: Mapping[str, Any]) -> bool:
@@ -190,7 +164,7 @@ def _check_and_set(connection: Connection) -> Step:
     """Look whether secrets can be overwritten by somebody who has not seen the newest."""
     path, wish = f"{SETUPS}/config", {"cas_required": True}
     try:
-        config = _read(connection, path) or {}
+        config = read(connection, path) or {}
     except VaultError as error:
         # A new engine needs a moment; when only comparing, it may not be there at all.
         if error.code not in ("vault.refused", "vault.denied"):
@@ -204,44 +178,41 @@ def _check_and_set(connection: Connection) -> Step:
 def _patiently(connection: Connection, path: str, document: Mapping[str, Any]) -> None:
     for _ in range(_PATIENCE):
         try:
-            _write(connection, path, document)
+            write(connection, path, document)
             return
         except VaultError as error:
             if error.code not in ("vault.refused", "vault.missing"):
                 raise
         time.sleep(0.1)
-    _write(connection, path, document)
+    write(connection, path, document)
 
 
 def _policies(connection: Connection) -> Iterator[Step]:
-    for role in (*ROLES, APPROVER):
+    for role in (*ROLES, APPROVER, LENDER, LOAN):
         path, text = f"sys/policies/acl/{policy_name(role)}", policy_text(role)
-        found = _read(connection, path)
+        text = loan_policy(text, connection) if role == LOAN else text
+        found = read(connection, path)
         yield Step(
             f"policy {policy_name(role)}",
-            Standing.MISSING if found is None else _equal(str(found["policy"]), text),
-            lambda path=path, text=text: _write(connection, path, {"policy": text}),  # type: ignore[misc]
+            Standing.MISSING if found is None else equal(str(found["policy"]), text),
+            lambda path=path, text=text: write(connection, path, {"policy": text}),  # type: ignore[misc]
         )
-
-
-def _equal(found: object, wish: object) -> Standing:
-    return Standing.RIGHT if found == wish else Standing.DIFFERENT
 
 
 def _roles(connection: Connection) -> Iterator[Step]:
     for role in ROLES:
         path, wish = f"auth/{APPROLE}/role/{policy_name(role)}", role_options(role)
-        found = _read(connection, path)
+        found = read(connection, path)
         yield Step(
             f"role {policy_name(role)}",
-            Standing.MISSING if found is None else _equal({name: found.get(name) for name in wish}, wish),
-            lambda path=path, wish=wish: _write(connection, path, wish),  # type: ignore[misc]
+            Standing.MISSING if found is None else equal({name: found.get(name) for name in wish}, wish),
+            lambda path=path, wish=wish: write(connection, path, wish),  # type: ignore[misc]
         )
 
 
 def role_ids(connection: Connection) -> dict[str, str]:
     """Return the role id of each role; it is no secret."""
-    found = {role: _read(connection, f"auth/{APPROLE}/role/{policy_name(role)}/role-id") for role in ROLES}
+    found = {role: read(connection, f"auth/{APPROLE}/role/{policy_name(role)}/role-id") for role in ROLES}
     return {role: str(answer["role_id"]) for role, answer in found.items() if answer}
 
 
@@ -257,14 +228,14 @@ def _keys(connection: Connection, keys: tuple[str, ...]) -> Iterator[Step]:
         yield Step(
             f"key {name}",
             Standing.MISSING,
-            lambda path=path, wish=wish: _write(connection, path, wish),  # type: ignore[misc]
+            lambda path=path, wish=wish: write(connection, path, wish),  # type: ignore[misc]
         )
 
 
 def _person(connection: Connection, approver: Approver) -> Iterator[Step]:
     """Look at the entity that a person's login leads to; its metadata says whose key it may use."""
     subject = f"approver {approver.person}, by {approver.login} at {approver.mount}/"
-    logins = _read(connection, "sys/auth") or {}
+    logins = read(connection, "sys/auth") or {}
     if f"{approver.mount}/" not in logins:
         raise VaultError(
             "prepare", f"Vault has no login {approver.mount}/", hint="bao auth list shows those there are."
@@ -272,16 +243,16 @@ def _person(connection: Connection, approver: Approver) -> Iterator[Step]:
     accessor = str(logins[f"{approver.mount}/"]["accessor"])
     path = f"identity/entity/name/{policy_name(names.name(approver.person))}"
     wish = {"metadata": {"person": approver.person}, "policies": [policy_name(APPROVER)]}
-    found = _read(connection, path)
+    found = read(connection, path)
     aliases = {(alias["mount_accessor"], alias["name"]) for alias in (found or {}).get("aliases") or ()}
     same = found is not None and all(found.get(name) == value for name, value in wish.items())
     right = same and (accessor, approver.login) in aliases
 
     def make() -> None:
-        _write(connection, path, wish)
-        entity = str((_read(connection, path) or {})["id"])
+        write(connection, path, wish)
+        entity = str((read(connection, path) or {})["id"])
         alias = {"name": approver.login, "canonical_id": entity, "mount_accessor": accessor}
-        _write(connection, "identity/entity-alias", alias)
+        write(connection, "identity/entity-alias", alias)
 
     if right:
         yield Step(subject, Standing.RIGHT)

@@ -11,7 +11,8 @@ from patchline.releaser.commands.options import clock, home_option, the_home
 from patchline.releaser.vault_access import skew_words, vault_connection, vault_server, vault_settings
 
 if TYPE_CHECKING:
-    from patchline.vault.preparing import Approver, Step
+    from patchline.vault.preparing import Approver
+    from patchline.vault.steps import Step
 
 
 @click.group(epilog=example("patchline vault status"))

@@ -109,7 +109,7 @@ def test_server_without_an_audit_device_is_told():
 
 def test_every_policy_that_ships_belongs_to_a_role():
     shipped = {file.name.removesuffix(".hcl") for file in (files("patchline.vault") / "policies").iterdir()}
-    assert shipped == {*ROLES, preparing.APPROVER}
+    assert shipped == {*ROLES, preparing.APPROVER, preparing.LENDER, preparing.LOAN}
 
 
 # What each role can do, and cannot
