@@ -120,6 +120,8 @@ class UsageError(PatchlineError):
     exit_code = 2
     http_status = 400
     hints: ClassVar[dict[str, str]] = {
+        "bind": "Write --bind 127.0.0.1:8080, --bind '[::1]:8080' or --bind unix:/run/patchline/web.sock.",
+        "certificate": "Give the certificate with its chain, and its private key without passphrase, both as PEM.",
         "token": "Say what it is for, for whom and how long: patchline token new --help.",
         "idempotency-key": "Choose a random one, such as a UUID.",
         "loan-window": "Give the times as --from and --until, such as 2027-01-31 or 2027-01-31T18:00.",
@@ -263,6 +265,7 @@ class RefusedError(PatchlineError):
     exit_code = 12
     http_status = 403
     hints: ClassVar[dict[str, str]] = {
+        "tls-key": "Let its owner and group alone read it: chmod o-rwx.",
         "web-key": "Remove it, and start the server anew: everybody signs in again.",
         "form": "Go back, load the page anew, and try again.",
         "loan-own-team": "Use your team's credentials; a loan is for another team.",
@@ -1201,6 +1204,7 @@ class LockedError(PatchlineError):
         "channel": "Run the command again; it goes on from what the other one published.",
         "store": "Wait until it has ended, then run the command again; a writer that died holds nothing.",
         "database": "Try again in a moment; nothing was changed.",
+        "address": "Choose another address with --bind, or stop what serves there: ss -ltnp shows it.",
     }
 
 

@@ -19,6 +19,7 @@ _COMMANDS = {
     "doctor": Lazy(
         "patchline.releaser.commands.doctor", "doctor", "Look for what is missing, unsafe or about to expire."
     ),
+    "serve": Lazy("patchline.web.serving.command", "serve", "Serve the pages and the API."),
     "person": Lazy("patchline.releaser.commands.person", "person", "Say who acts in the register, and as what."),
     "token": Lazy(
         "patchline.releaser.commands.token", "token", "Make and revoke tokens for programs that ask the API."

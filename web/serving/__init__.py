@@ -1,0 +1,1 @@
+"""The server that `patchline serve` is: gunicorn, set so that slow and many clients hold nobody up."""
