@@ -8,11 +8,11 @@ import click
 from patchline.patches.errors import UsageError
 from patchline.patches.files import write_file
 from patchline.patches.terminal import example, json_option, report
-from patchline.releaser.commands.moments import optional_moment
 from patchline.releaser.commands.options import clock, home_option, the_register
 from patchline.releaser.documents.sites import history_document
 from patchline.releaser.fleet.history import Event, History, history
 from patchline.releaser.fleet.levels import named_sites
+from patchline.releaser.moments import optional_moment
 from patchline.releaser.tables.customers import Customer
 
 FILE = click.Path(path_type=Path)

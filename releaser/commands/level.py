@@ -4,11 +4,11 @@ import click
 
 from patchline.patches.statements import time_text
 from patchline.patches.terminal import example, json_option, report
-from patchline.releaser.commands.moments import optional_moment
 from patchline.releaser.commands.options import clock, home_option, the_register
 from patchline.releaser.fleet.accounts import accounts
 from patchline.releaser.fleet.level_words import account_document, customer_text, site_text
 from patchline.releaser.fleet.levels import When, levels, named_sites
+from patchline.releaser.moments import optional_moment
 
 
 @click.command(

@@ -3,13 +3,13 @@
 import click
 
 from patchline.patches.terminal import example, json_option, report
-from patchline.releaser.commands.moments import optional_moment
 from patchline.releaser.commands.options import clock, home_option, the_register
 from patchline.releaser.documents.sites import difference_document
 from patchline.releaser.fleet.differing import Difference, Side, difference
 from patchline.releaser.fleet.level_words import level_line
 from patchline.releaser.fleet.levels import When, levels
 from patchline.releaser.fleet.sites import the_site
+from patchline.releaser.moments import optional_moment
 
 
 @click.command(epilog=example("patchline site diff acme-main acme-staging"))

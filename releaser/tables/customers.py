@@ -99,6 +99,8 @@ class Site(Base):
         _one_of("connectivity", CONNECTIVITY),
         ForeignKeyConstraint(["product", "ring"], ["ring.product", "ring.name"]),
         Index("ix_site_customer", "customer"),
+        Index("ix_site_name", "name", postgresql_ops={"name": "text_pattern_ops"}),
+        Index("ix_site_title", "title", postgresql_ops={"title": "text_pattern_ops"}),
         Index("ix_site_product_ring", "product", "ring"),
         Index("ix_site_retired_id", "retired", "id", sqlite_where=_RETIRED, postgresql_where=_RETIRED),
     )
@@ -177,7 +179,7 @@ class Declared(Base):
     """
 
     __tablename__ = "declared"
-    __table_args__ = (Index("ix_declared_site_at", "site", "at"),)
+    __table_args__ = (Index("ix_declared_site_at", "site", "at"), Index("ix_declared_reference", "reference"))
 
     id: Mapped[int] = mapped_column(primary_key=True)
     site: Mapped[int] = mapped_column(ForeignKey("site.id"))

@@ -145,6 +145,7 @@ class SiteState(Base):
             "as_of",
         ),
         Index("ix_site_state_customer", "customer"),
+        Index("ix_site_state_digest", "digest"),
     )
 
     site: Mapped[int] = mapped_column(ForeignKey("site.id"), primary_key=True, autoincrement=False)

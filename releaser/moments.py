@@ -1,4 +1,4 @@
-"""Dates as people give them to commands that ask about the past."""
+"""Dates as people give them to ask about the past."""
 
 from datetime import UTC, datetime, timedelta
 
