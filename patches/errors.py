@@ -2,6 +2,7 @@
 
     PatchlineError
     ├─ UsageError          2   the command line asks for something that makes no sense
+    │   └─ PasswordError       a password that is not taken
     ├─ SettingsError      10   settings or doctor's findings
     │   └─ DatabaseError       the register's database
     ├─ NotFoundError      11   a file, key, ref or hotfix that is not there
@@ -9,6 +10,8 @@
     │   ├─ AccessError         nobody, or nobody any more, is known to ask
     │   ├─ EnrolmentError      a site's key that is to be enrolled
     │   ├─ EntitlementError    why a customer gets no bytes
+    │   ├─ LinkError           a link by which somebody sets a password
+    │   ├─ TriesError          too many tries to sign in
     │   ├─ TokenError          who comes with a token that lets nobody in
     │   │   └─ ScopeError          … or is not good for what is asked
     │   ├─ IdempotencyError    a key that was used for another request
@@ -177,6 +180,19 @@ class UsageError(PatchlineError):
     }
 
 
+class PasswordError(UsageError):
+    """A password that is not taken."""
+
+    family = "password"
+    http_status = 422
+    hints: ClassVar[dict[str, str]] = {
+        "short": "Take four or more words that do not belong together, or what a password manager makes.",
+        "long": "Choose a shorter one.",
+        "guessable": "Take four or more words that do not belong together, or what a password manager makes.",
+        "unequal": "Type the same password twice.",
+    }
+
+
 class SettingsError(PatchlineError):
     """Settings, or findings of the doctor."""
 
@@ -224,6 +240,7 @@ class NotFoundError(PatchlineError):
     exit_code = 11
     http_status = 404
     hints: ClassVar[dict[str, str]] = {
+        "web-session": "Your own page lists the browsers in which you are signed in.",
         "token": "`patchline token list` shows them, each with its first twelve characters.",
         "loan": "patchline loan list --ended shows all of them.",
         "setup-credential": "Put it there: patchline setup import.",
@@ -341,6 +358,28 @@ class AccessError(RefusedError):
     http_status = 401
     hints: ClassVar[dict[str, str]] = {
         "signed-out": "Sign in, and try again.",
+        "wrong": "Try again in a moment. Without a password: ask a release manager for a link.",
+    }
+
+
+class LinkError(RefusedError):
+    """A link by which somebody sets a password."""
+
+    family = "link"
+    hints: ClassVar[dict[str, str]] = {
+        "unknown": "Check that the whole link arrived, or ask a release manager for a new one.",
+        "used": "Sign in with your password, or ask a release manager for a new link.",
+        "expired": "Ask a release manager for a new one; links are good for a day.",
+    }
+
+
+class TriesError(RefusedError):
+    """Too many tries to sign in."""
+
+    family = "tries"
+    http_status = 429
+    hints: ClassVar[dict[str, str]] = {
+        "pause": "Wait a few minutes. Pauses grow with every try, up to five minutes.",
     }
 
 
@@ -1206,6 +1245,7 @@ class LockedError(PatchlineError):
         "store": "Wait until it has ended, then run the command again; a writer that died holds nothing.",
         "database": "Try again in a moment; nothing was changed.",
         "address": "Choose another address with --bind, or stop what serves there: ss -ltnp shows it.",
+        "passwords": "Try again in a moment.",
     }
 
 

@@ -14,6 +14,8 @@ from patchline.patches.errors import SettingsError
 from patchline.patches.files import os_failure, write_file
 
 FILE = "settings.toml"
+WEB_DEFAULT = "http://localhost:8000"
+"""Where the pages are when nobody says it: on this machine, and for it alone."""
 
 
 class Settings(BaseSettings):
@@ -64,6 +66,11 @@ class Settings(BaseSettings):
     def web_secure(self) -> bool:
         """Tell whether the pages come over TLS, so that cookies go no other way."""
         return (self.web_url or "").startswith("https://")
+
+    @property
+    def web_address(self) -> str:
+        """Where people find the pages."""
+        return self.web_url or WEB_DEFAULT
 
     @property
     def web_hosts(self) -> list[str]:

@@ -19,7 +19,7 @@ from patchline.patches.errors import AccessError, RefusedError
 from patchline.releaser.access import web_sessions
 from patchline.releaser.tables.access import VENDOR
 from patchline.releaser.tables.people import Person, PersonRole, Role
-from patchline.web import asking, failures
+from patchline.web import asking, browsers, failures
 
 TOKEN = "token"  # noqa: S105 (the name of a field)
 View = TypeVar("View", bound=Callable[..., Any])
@@ -133,9 +133,12 @@ def recognise() -> bool:
 
 def begin(subject: str, how: str) -> None:
     """Sign a person of the vendor in: with a new session, and nothing of what the cookie held before."""
+    end()
     asking.close_reading()
     with asking.register().database.write() as writing:
-        token = web_sessions.begin(writing, VENDOR, subject, how, asking.now())
+        token = web_sessions.begin(
+            writing, VENDOR, subject, how, asking.now(), browsers.words(request.user_agent.string)
+        )
     session.clear()
     session[TOKEN] = token
 

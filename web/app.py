@@ -9,11 +9,12 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from patchline.releaser.access.web_key import web_key
 from patchline.web import access, asking, failures, headers, lists, navigation, words
 from patchline.web.asking import Office
+from patchline.web.me import pages as me
 from patchline.web.sessions import Cookies
 from patchline.web.sign_in import pages as sign_in
 from patchline.web.start import pages as start
 
-BLUEPRINTS = (sign_in, start)
+BLUEPRINTS = (me, sign_in, start)
 _LARGEST_FORM = 1 << 20
 """Bytes of a request; pages that take files say so themselves."""
 

@@ -6,15 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from patchline.patches import identifiers
+from patchline.patches.errors import NotFoundError
 from patchline.releaser.tables.access import WebSession
 
 IDLE = timedelta(hours=2)
 LONGEST = timedelta(hours=12)
 """How long a session lives unused, and at all."""
 _NOTED = timedelta(minutes=1)
+_KEPT = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,13 @@ class Live:
     note: bool
 
 
-def begin(session: Session, audience: str, subject: str, how: str, now: datetime) -> str:
-    """Begin a session; return the token that the browser keeps."""
+def begin(session: Session, audience: str, subject: str, how: str, now: datetime, browser: str = "") -> str:
+    """Begin a session; return the token that the browser keeps. Sessions that ended long ago are forgotten."""
     token = secrets.token_urlsafe(32)
-    session.add(
-        WebSession(digest=digest(token), audience=audience, subject=subject, how=how, made=now, seen=now, ended=None)
-    )
+    session.execute(delete(WebSession).where(WebSession.made < now - _KEPT))
+    row = WebSession(audience=audience, subject=subject, how=how, browser=browser, made=now, seen=now, ended=None)
+    row.digest = digest(token)
+    session.add(row)
     return token
 
 
@@ -68,9 +72,22 @@ def end(session: Session, digest: str, now: datetime) -> None:
     _end(session, WebSession.digest == digest, now=now)
 
 
-def end_all(session: Session, audience: str, subject: str, now: datetime) -> None:
-    """End every session of somebody."""
-    _end(session, WebSession.audience == audience, WebSession.subject == subject, now=now)
+def end_all(session: Session, audience: str, subject: str, now: datetime, but: str = "") -> None:
+    """End every session of somebody, but for the one of this digest."""
+    mine = (WebSession.audience == audience, WebSession.subject == subject)
+    _end(session, *mine, WebSession.digest != but, now=now)
+
+
+def end_own(session: Session, audience: str, subject: str, digest: str, now: datetime) -> None:
+    """End a session of somebody; one of somebody else stays.
+
+    Raises:
+        NotFoundError: they have none that is so called.
+    """
+    if not identifiers.DIGEST.fullmatch(digest):
+        raise NotFoundError("web-session", "there is no such browser of yours")
+    mine = (WebSession.audience == audience, WebSession.subject == subject)
+    _end(session, *mine, WebSession.digest == digest, now=now)
 
 
 def _end(session: Session, *which: object, now: datetime) -> None:

@@ -5,9 +5,10 @@ from typing import Any
 import click
 
 from patchline.patches.statements import time_text
-from patchline.patches.terminal import example, json_option, report
+from patchline.patches.terminal import example, json_option, note, report
 from patchline.releaser import persons
-from patchline.releaser.commands.options import attempt, register_options, the_register
+from patchline.releaser.access import accounts
+from patchline.releaser.commands.options import attempt, clock, register_options, the_person, the_register
 from patchline.releaser.persons import Listed
 from patchline.releaser.rollouts.waiting import set_address
 from patchline.releaser.tables.people import Role
@@ -66,6 +67,19 @@ def mail(id_: str, address: str) -> None:
     with attempt("person.address", id_) as change:
         written = set_address(change, id_, address)
     report({"id": id_, "address": written}, f"{id_} is written to at {written}")
+
+
+@person.command(epilog=example("patchline person link ben"))
+@click.argument("id_", metavar="ID")
+@register_options
+@json_option
+def link(id_: str) -> None:
+    """Make a link by which a person sets a password for the pages, once and within a day."""
+    with the_register() as register, register.attempt("account.link", id_, the_person(), clock()) as change:
+        made = accounts.offer_link(change, id_)
+        address = made.address(register.settings.web_address)
+    note("Give it to that person alone, by a way that others do not read; it is not shown again.")
+    report({"person": id_, "link": address, "expires": time_text(made.expires)}, address)
 
 
 def _report(person: Listed) -> None:

@@ -1,9 +1,11 @@
+import json
 import os
 import shutil
 import signal
 import stat
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,10 +21,12 @@ from patchline.releaser import (
     publishing,
     server_keys,
 )
+from patchline.releaser.access import links
 from patchline.releaser.commands import trust as trust_command
 from patchline.releaser.published import read_published
 from patchline.releaser.register import opened
 from patchline.releaser.stores import Store
+from patchline.releaser.tables.access import VENDOR
 from patchline.releaser.tables.audit import AuditEvent
 from patchline.releaser.tables.people import Person, Role
 from patchline.releaser.trust_files import read_trust_file
@@ -53,7 +57,10 @@ def test_init_makes_a_home_with_online_keys_and_a_first_person_and_prints_the_ce
         assert register.settings.name == "Öl & Co"
         assert register.database.is_sqlite is (backend == "sqlite")
         assert {held.role for held in session.get(Person, "ada").roles} == set(Role)
-        assert [b'"home.init"' in event.body for event in session.query(AuditEvent)] == [True]
+        told = [json.loads(event.body)["action"] for event in session.query(AuditEvent)]
+        assert told == ["home.init", "account.link"]
+        token = made["link"].removeprefix("http://localhost:8000/sign-in/link/")
+        assert links.subject_of(session, VENDOR, token, datetime.now(UTC)) == "ada"
     assert not founding.is_unfinished(home)
 
 
