@@ -246,6 +246,7 @@ class NotFoundError(PatchlineError):
         "setup-credential": "Put it there: patchline setup import.",
         "setup": "`patchline setup list` shows them; `patchline setup add SITE` makes one of a site.",
         "setup-endpoint": "`patchline setup show SETUP` lists its endpoints.",
+        "download": "The portal lists what there is for each of your sites, with the names of its files.",
         "root": "Name the site's root with --root, or run `patchline-site init` first.",
         "hotfix": "`patchline-site inventory` lists what is applied.",
         "level": "`patchline-site history` lists the levels this site had; `baseline` always is one.",
@@ -412,6 +413,7 @@ class EntitlementError(RefusedError):
         "not-entitled": "A release manager adds it: patchline entitlement add CUSTOMER --product P.",
         "expired": "A release manager renews it: patchline entitlement add CUSTOMER --product P --until DATE.",
         "embargo": "Wait until the embargo ends.",
+        "not-reached": "Wait until its rollout comes to this site: the portal and patchline-site fetch show it then.",
     }
 
 

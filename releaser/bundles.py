@@ -85,8 +85,8 @@ def keep(register: Register, bundle: BundleFile) -> int:
         StoreError: the store does not take it.
     """
     store, size = Store.at(register.bundles), bundle.path.stat().st_size
-    if store.size(_name(bundle.container)) != size:
-        store.put_file(_name(bundle.container), bundle.path)
+    if store.size(bundle_place(bundle.container)) != size:
+        store.put_file(bundle_place(bundle.container), bundle.path)
     return size
 
 
@@ -108,7 +108,7 @@ def fetch(register: Register, kept: ReleaseSet, path: Path) -> None:
         RefusedError: the file exists.
     """
     with write_atomically(path) as file:
-        Store.at(register.bundles).read_into(_name(kept.container), file, kept.size)
+        Store.at(register.bundles).read_into(bundle_place(kept.container), file, kept.size)
         file.seek(0)
         found = hashlib.sha256()
         while chunk := file.read(_CHUNK):
@@ -136,9 +136,10 @@ def save(register: Register, kept: ReleaseSet, folder: Path) -> Path:
     return path
 
 
-def _name(container: str) -> str:
+def bundle_place(container: str) -> str:
+    """Return what the file of a bundle is called in the store."""
     return f"{container[:2]}/{container}.hotfix"
 
 
 def _statement_name(container: str) -> str:
-    return _name(container) + STATEMENT
+    return bundle_place(container) + STATEMENT

@@ -60,6 +60,12 @@ class Settings(BaseSettings):
         None, description="Where people find the pages, `https://HOST[:PORT]`. Default: this machine alone."
     )
     web_proxies: int = Field(0, ge=0, le=5, description="How many proxies of yours stand before the pages.")
+    web_accel: str | None = Field(
+        None,
+        pattern=r"^(/[A-Za-z0-9._-]+)+$",
+        description="Internal location of the proxy where it finds `channel/` and `bundles/`, so that it sends their "
+        "files itself (`X-Accel-Redirect`). Default: the pages send them.",
+    )
     trial: bool = Field(False, description="Made by `init --trial`: every key lies here, and every trust file says so.")
 
     @property

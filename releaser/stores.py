@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from io import BufferedReader, RawIOBase
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -193,6 +194,19 @@ class Store:
         """Open a file as `open` does, to be closed at the end of the block."""
         with _told(name), self.open(name) as stream:
             yield stream
+
+    def path_of(self, name: str) -> Path | None:
+        """Return where a file lies on this machine; None in an object store."""
+        return None if self._folder is None else self._folder / name
+
+    def signed(self, name: str, life: timedelta) -> str:
+        """Return an address by which anybody may fetch this one file of an object store for so long.
+
+        Raises:
+            StoreError: the store gives none.
+        """
+        with _told(name):
+            return str(obstore.sign(self._store, "GET", name, expires_in=life))
 
     def names(self, prefix: str) -> Iterator[str]:
         """Yield the names below a prefix, which ends at a slash."""

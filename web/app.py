@@ -9,12 +9,15 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from patchline.releaser.access.web_key import web_key
 from patchline.web import access, asking, failures, headers, lists, navigation, words
 from patchline.web.asking import Office
+from patchline.web.channel_files import pages as channel_files
+from patchline.web.delivery import BY_TOKEN, check_token
+from patchline.web.delivery import pages as delivery
 from patchline.web.me import pages as me
 from patchline.web.sessions import Cookies
 from patchline.web.sign_in import pages as sign_in
 from patchline.web.start import pages as start
 
-BLUEPRINTS = (me, sign_in, start)
+BLUEPRINTS = (channel_files, delivery, me, sign_in, start)
 _LARGEST_FORM = 1 << 20
 """Bytes of a request; pages that take files say so themselves."""
 
@@ -53,5 +56,5 @@ def create_app(office: Office) -> Flask:
         part.teach(app)
     failures.show(app)
     headers.guard(app)
-    access.guard(app, {})
+    access.guard(app, {BY_TOKEN: check_token})
     return app

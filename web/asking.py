@@ -47,8 +47,13 @@ def register() -> Register:
 def now() -> datetime:
     """Return the time of this request."""
     if "now" not in g:
-        g.now = cast(Office, current_app.extensions[_KEY]).clock()
+        g.now = clock()()
     return cast(datetime, g.now)
+
+
+def clock() -> Callable[[], datetime]:
+    """Return what tells the time, for what is done when a request is over."""
+    return cast(Office, current_app.extensions[_KEY]).clock
 
 
 def reading() -> Session:

@@ -13,7 +13,8 @@ from werkzeug.exceptions import HTTPException, SecurityError
 
 from patchline.patches.errors import PatchlineError
 
-API = "/api/"
+FOR_PROGRAMS = ("/api/", "/download/", "/channel/")
+"""Where programs ask that may not say so."""
 _WORDS = {
     400: ("Not understood", "What was asked for is not written as this page expects it."),
     403: ("Not for you", "Ask somebody who manages releases for the role."),
@@ -63,12 +64,14 @@ def answer(failure: Failure) -> Response:
     else:
         response = Response(render_template("failure.html", failure=failure), mimetype="text/html")
     response.status_code = failure.status
+    if failure.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
 
 def wants_document() -> bool:
     """Tell whether a program asks and not a person."""
-    return request.path.startswith(API) or request.accept_mimetypes.best == "application/json"
+    return request.path.startswith(FOR_PROGRAMS) or request.accept_mimetypes.best == "application/json"
 
 
 def _problem(failure: Failure) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from patchline.releaser.fleet.subjects import Subject
 from patchline.releaser.tables.customers import Site
 from patchline.releaser.tables.fleet import Applied, Download
 
-DONE = "done"
+DONE, BEGUN, BROKEN_OFF = "done", "begun", "broken-off"
 _SITE: ColumnElement[int] = func.coalesce(Download.site, 0)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from patchline.releaser.fleet import timeline
+from patchline.releaser.fleet.downloads import BEGUN
 from patchline.releaser.fleet.folding import Level
 from patchline.releaser.fleet.levels import revision_ids
 from patchline.releaser.fleet.reading import InForce
@@ -176,6 +177,7 @@ def _downloads(session: Session, customer: str, places: Collection[int]) -> list
         select(Download, Revision.hotfix, Revision.number)
         .join(Revision, Revision.id == Download.revision)
         .where(Download.customer == customer, or_(Download.site.in_(places), Download.site.is_(None)))
+        .where(Download.outcome != BEGUN)
         .order_by(Download.at, Download.id)
     )
     return [(row.Download, f"{row.hotfix}-r{row.number}") for row in session.execute(query)]

@@ -98,12 +98,22 @@ class Lineage(Base):
 
 
 class Download(Base):
-    """A hotfix handed out, or refused, to a customer; never changed. Downloaded is never applied."""
+    """A hotfix handed out, or refused, to a customer; never changed. Downloaded is never applied.
+
+    Attributes:
+        how: `kit`, `hand` or `online`.
+        outcome: `done`, `begun`, `broken-off`, or the reason why not, as `releaser.fleet.entitlements` names it.
+        attempt: of what is fetched online: the same for all parts of one file, however often it is resumed.
+        file: its name.
+        extent: how many bytes of the file, from its beginning, were sent by then.
+        by: who fetched it, as events name them.
+    """
 
     __tablename__ = "download"
     __table_args__ = (
         Index("ix_download_customer_at", "customer", "at"),
         Index("ix_download_revision_outcome_customer_site_at", "revision", "outcome", "customer", "site", "at"),
+        Index("ix_download_attempt_outcome", "attempt", "outcome", unique=True),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -112,9 +122,11 @@ class Download(Base):
     revision: Mapped[int] = mapped_column(ForeignKey("revision.id"))
     at: Mapped[datetime]
     how: Mapped[str] = mapped_column(String(16))
-    """`kit`, `hand` or `online`."""
     outcome: Mapped[str] = mapped_column(String(32))
-    """`done`, `broken-off`, or the reason why not, as `releaser.fleet.entitlements` names it."""
+    attempt: Mapped[str | None] = mapped_column(String(64))
+    file: Mapped[str | None] = mapped_column(String(160))
+    extent: Mapped[int | None] = mapped_column(BigInteger)
+    by: Mapped[str | None] = mapped_column(String(100))
 
 
 class SiteState(Base):
