@@ -14,7 +14,7 @@ from patchline.patches.errors import SettingsError
 from patchline.patches.files import os_failure, write_file
 
 FILE = "settings.toml"
-WEB_DEFAULT = "http://localhost:8000"
+WEB_DEFAULT = "http://localhost:8080"
 """Where the pages are when nobody says it: on this machine, and for it alone."""
 
 

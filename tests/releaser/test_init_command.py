@@ -59,7 +59,7 @@ def test_init_makes_a_home_with_online_keys_and_a_first_person_and_prints_the_ce
         assert {held.role for held in session.get(Person, "ada").roles} == set(Role)
         told = [json.loads(event.body)["action"] for event in session.query(AuditEvent)]
         assert told == ["home.init", "account.link"]
-        token = made["link"].removeprefix("http://localhost:8000/sign-in/link/")
+        token = made["link"].removeprefix("http://localhost:8080/sign-in/link/")
         assert links.subject_of(session, VENDOR, token, datetime.now(UTC)) == "ada"
     assert not founding.is_unfinished(home)
 

@@ -166,7 +166,7 @@ def test_a_password_kept_at_another_cost_is_kept_anew_when_it_is_used(register):
 def test_the_command_makes_a_link_for_a_person(register):
     said = run("patchline", "person", "link", "ada", "--home", register.home, "--as", "rita", "--json").document
     base, _, token = said["link"].rpartition("/")
-    assert base == "http://localhost:8000/sign-in/link"
+    assert base == "http://localhost:8080/sign-in/link"
     with register.read() as session:
         assert links.subject_of(session, VENDOR, token, NOW) == "ada"
     refused = run("patchline", "person", "link", "ada", "--home", register.home, "--as", "ben", "--json", expect=12)
