@@ -9,6 +9,7 @@ import click
 from patchline.patches.errors import PatchlineError
 from patchline.patches.site.commands import patchline_site
 from patchline.releaser.commands.main import patchline
+from patchline.releaser.loans.states import LOAN_TABLE, LoanTransition
 from patchline.releaser.settings import Settings
 from patchline.releaser.states import TABLE, Transition
 
@@ -92,12 +93,27 @@ Made from the one table that every step asks (`releaser/states.py`). The databas
 
 def states_page() -> str:
     """Return `docs/states.md`, made from the transition table."""
-    return STATES + "".join(_row(row) for row in TABLE)
+    return STATES + "".join(_row(row) for row in TABLE) + LOANS + "".join(_loan_row(row) for row in LOAN_TABLE)
 
 
 def _row(row: Transition) -> str:
     who = ", ".join(sorted(row.roles)) or "anybody the register knows"
     return f"| {row.action} | {row.before or ''} | {row.after} | {who} | {row.holds} | {row.records} |\n"
+
+
+LOANS = """
+## The life of a loan
+
+Made from the table that every step of a loan asks (`releaser/loans/states.py`). Due soon and overdue follow from the clock;
+the database refuses every other change of those that it stores, and two loans of one setup at the same time.
+
+| action | from | to | who | what must hold | what is recorded, beside its event and the audit event |
+|---|---|---|---|---|---|
+"""
+
+
+def _loan_row(row: LoanTransition) -> str:
+    return f"| {row.action} | {row.before} | {row.after} | {row.who} | {row.holds} | {row.records} |\n"
 
 
 SETTINGS = """\

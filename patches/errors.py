@@ -243,6 +243,7 @@ class NotFoundError(PatchlineError):
         "web-session": "Your own page lists the browsers in which you are signed in.",
         "token": "`patchline token list` shows them, each with its first twelve characters.",
         "loan": "patchline loan list --ended shows all of them.",
+        "loan-role": "Vault's administrator lets it make users there: patchline vault prepare --setup SETUP.",
         "setup-credential": "Put it there: patchline setup import.",
         "setup": "`patchline setup list` shows them; `patchline setup add SITE` makes one of a site.",
         "setup-endpoint": "`patchline setup show SETUP` lists its endpoints.",
@@ -289,6 +290,10 @@ class RefusedError(PatchlineError):
         "form": "Go back, load the page anew, and try again.",
         "loan-own-team": "Use your team's credentials; a loan is for another team.",
         "loan-self": "Ask a colleague of the team that owns the setup.",
+        "loan-login": "Log in to Vault yourself (bao login), and run it again; the broker must not lend this one.",
+        "loan-equal": "Rotate the team's password first: patchline setup rotate SETUP ENDPOINT; then lend again.",
+        "loan-borrower": "Let the borrower do it, as themselves.",
+        "loan-sealed": "Ask for another hand-over, and find out who changed the register: patchline audit verify.",
         "loan-provable": "Look what stands in the way: patchline loan show ID. Only what is lent by hand, or in quarantine, is told.",
         "setup-script": "Make it executable, and writable for its owner alone: chmod 755.",
         "setup-production": "Setups are for tests: add a site of their own with --environment test.",
@@ -488,6 +493,11 @@ class StateError(PatchlineError):
     hints: ClassVar[dict[str, str]] = {
         "loan-state": "patchline loan show ID tells how it stands.",
         "loan-taken": "Ask for another time, or for another setup: patchline loan list --setup SETUP; patchline setup list.",
+        "loan-target": "Look whether the target runs and what its log says; then lend again.",
+        "loan-maker": "Its owner puts an account for lending at setups/SETUP/lending/ENDPOINT: docs/vault.md, Lending.",
+        "loan-by-hand": "Its owner puts a program with create and delete in place: docs/vault.md; or lends it by hand.",
+        "loan-unopened": "Ask the lender for it, or let the broker make it: patchline loan open ID.",
+        "loan-broker": "Look whether the broker runs (patchline worker --broker), then run it again.",
         "loan-nothing": "Its owner adds endpoints: patchline setup edit; or ask for another one.",
         "setup-other": "`patchline setup show SETUP` shows what there is; mend the row, or leave it out.",
         "setup-login": "Look at the account at its target; patchline setup test tries it again. Nothing is lost: Vault keeps both passwords.",
@@ -1241,6 +1251,7 @@ class LockedError(PatchlineError):
     exit_code = 25
     http_status = 423
     hints: ClassVar[dict[str, str]] = {
+        "loan": "Run it again in a moment; patchline loan show ID tells how it stands.",
         "site": "Wait until it has ended; a holder that died holds nothing.",
         "kit": "Wait until it has ended; a maker that died holds nothing.",
         "channel": "Run the command again; it goes on from what the other one published.",

@@ -138,6 +138,15 @@ def _token_failure(error: Exception) -> Exception:
     return told
 
 
+def check_token(text: str) -> str:
+    """Return a text that can be a token.
+
+    Raises:
+        VaultError: it cannot; it is not repeated.
+    """
+    return _checked(text)
+
+
 def _checked(text: str) -> str:
     text = text.strip()
     if not _TOKEN.fullmatch(text):

@@ -69,6 +69,7 @@ _COMMANDS = {
     "rollout": Lazy("patchline.releaser.commands.rollout", "rollout", "Let hotfixes go out in stages."),
     "vault": Lazy("patchline.releaser.commands.vault", "vault", "Make Vault ready, and look how it stands."),
     "setup": Lazy("patchline.releaser.commands.setup", "setup", "Keep test setups, and their credentials in Vault."),
+    "loan": Lazy("patchline.releaser.commands.loan", "loan", "Borrow and lend test setups, with other credentials."),
 }
 
 

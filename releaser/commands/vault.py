@@ -7,11 +7,12 @@ import click
 from patchline.patches import identifiers
 from patchline.patches.errors import UsageError, VaultError
 from patchline.patches.terminal import example, json_option, report
-from patchline.releaser.commands.options import clock, home_option, the_home
+from patchline.releaser.commands.options import clock, home_option, the_home, the_register
 from patchline.releaser.vault_access import skew_words, vault_connection, vault_server, vault_settings
 
 if TYPE_CHECKING:
     from patchline.vault.preparing import Approver
+    from patchline.vault.preparing_loans import LentDatabase
     from patchline.vault.steps import Step
 
 
@@ -20,28 +21,53 @@ def vault() -> None:
     """Make Vault ready for Patchline, and look how it stands."""
 
 
-@vault.command(epilog=example("patchline vault prepare", "patchline vault prepare --approver ada --login userpass"))
+@vault.command(
+    epilog=example(
+        "patchline vault prepare",
+        "patchline vault prepare --approver ada --login userpass",
+        "patchline vault prepare --setup lab-1",
+    )
+)
 @click.option(
     "--approver", "approvers", multiple=True, metavar="PERSON[=NAME]", help="Who gets a key of their own; several."
 )
 @click.option("--login", "mount", metavar="MOUNT", help="The login that approvers use, such as userpass or oidc.")
+@click.option("--setup", "setups", multiple=True, metavar="SETUP", help="Let users be made in its databases; several.")
 @home_option
 @json_option
-def prepare(approvers: tuple[str, ...], mount: str | None) -> None:
+def prepare(approvers: tuple[str, ...], mount: str | None, setups: tuple[str, ...]) -> None:
     """Make engines, policies, roles and keys in a fresh server, as its administrator; what is right stays as it is."""
     from patchline.vault import preparing
 
     if bool(approvers) != bool(mount):
         raise UsageError("options", "--approver and --login go together")
     people = tuple(_approver(text, mount or "") for text in approvers)
+    lent = _lent(setups)
     connection = vault_connection(the_home())
-    steps = preparing.prepare(connection, people)
+    steps = preparing.prepare(connection, people, lent)
     roles = preparing.role_ids(connection)
     document = {"steps": _documents(steps), "roles": roles}
     made = {"missing": "made", "different": "corrected"}
     lines = [f"{_word(step, made):10} {step.subject}" for step in steps]
     lines += ["", "role ids, for vault_role_id", *(f"  {role:10} {found}" for role, found in roles.items())]
     report(document, "\n".join(lines))
+
+
+def _lent(setups: tuple[str, ...]) -> "tuple[LentDatabase, ...]":
+    """Return the databases of setups in which Vault is to make users, as the register knows them."""
+    from patchline.releaser.setups.keeping import the_setup
+    from patchline.vault.preparing_loans import LentDatabase
+
+    if not setups:
+        return ()
+    with the_register() as register, register.read() as session:
+        known = [the_setup(session, name) for name in setups]
+    return tuple(
+        LentDatabase(one.site.name, endpoint.name, endpoint.address)
+        for one in known
+        for endpoint, _ in one.endpoints
+        if endpoint.strategy == "database-user"
+    )
 
 
 def _approver(text: str, mount: str) -> "Approver":

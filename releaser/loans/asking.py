@@ -3,6 +3,7 @@
 All of it is only written down here; the broker, or the lender's own login to Vault, does it (`releaser.loans.caring`).
 """
 
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 
 from patchline.patches import identifiers
-from patchline.patches.errors import RefusedError, StateError, UsageError
+from patchline.patches.errors import NotFoundError, RefusedError, StateError, UsageError
 from patchline.patches.statements import time_text
 from patchline.releaser.fleet import sites
 from patchline.releaser.loans.looking import Seen, booked, the_loan
@@ -29,6 +30,7 @@ LONGEST = timedelta(days=30)
 _AHEAD = timedelta(days=366)
 _LONGEST_PURPOSE = 300
 _ID_LETTERS = 7
+_ID = re.compile(r"l[0-9a-z]{7}")
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,17 @@ def _check_window(starts: datetime, due: datetime, now: datetime) -> None:
 def _purpose(text: str) -> str:
     if not text.strip() or len(text) > _LONGEST_PURPOSE or not text.isprintable():
         raise UsageError("loan-purpose", f"the purpose has 1 to {_LONGEST_PURPOSE} printable characters")
+    return text
+
+
+def check_id(text: str) -> str:
+    """Return a loan's id.
+
+    Raises:
+        NotFoundError: it can be none.
+    """
+    if not _ID.fullmatch(text):
+        raise NotFoundError("loan", f"there is no loan {text[:40]!r}")
     return text
 
 

@@ -11,12 +11,13 @@ from patchline.patches.errors import (
     SourceError,
     StoreError,
     UsageError,
+    VaultError,
 )
 from patchline.releaser.tables.work import Wish, WishEnd
 from patchline.releaser.work.jobs import JOBS, Asked, Workshop
 from patchline.releaser.work.wishes import DONE, REFUSED, End, close
 
-_PASSING = (LockedError, SealedKeyError, SettingsError, SourceError, StoreError, UsageError)
+_PASSING = (LockedError, SealedKeyError, SettingsError, SourceError, StoreError, UsageError, VaultError)
 _PASSING_CODES = ("state.mail-server", "git.no-git", "git.not-a-repository", "git.fetch-failed")
 """Troubles of the place where a job runs: it is tried again. Whatever else refuses a wish ends it."""
 

@@ -6,8 +6,9 @@ Each job looks first whether what it is to do was done: it may have been killed 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from patchline.patches.errors import LockedError, PatchlineError, VaultError
 from patchline.patches.signers import Passphrase
 from patchline.patches.wording import counted
 from patchline.releaser import publishing
@@ -23,15 +24,23 @@ from patchline.releaser.rollouts.mail import SENT
 from patchline.releaser.rollouts.notices import Pending, Standing
 from patchline.releaser.work import builds
 from patchline.releaser.work.builds import BuildOrder
-from patchline.releaser.work.kinds import BUILD, NOTIFY, PUBLISH, SIMULATE
+from patchline.releaser.work.kinds import BUILD, LOAN, NOTIFY, PUBLISH, SIMULATE
+
+if TYPE_CHECKING:  # Whoever does not lend is spared the time that Vault's client takes to import.
+    from patchline.releaser.loans.cases import Hands
 
 
 @dataclass(frozen=True)
 class Workshop:
-    """What jobs work with: the register, and where its keys' passphrases come from."""
+    """What jobs work with: the register, and where its keys' passphrases come from.
+
+    Attributes:
+        hands: those of the broker; None where there is no login to Vault.
+    """
 
     register: Register
     passphrase: Passphrase
+    hands: "Hands | None" = None
 
 
 @dataclass(frozen=True)
@@ -84,9 +93,24 @@ def _notify(workshop: Workshop, asked: Asked, now: datetime) -> str:
     return f"{counted(sent, 'message')} of {len(found)} sent"
 
 
+def _loan(workshop: Workshop, asked: Asked, now: datetime) -> str:
+    """Look after a loan at once. What stands in the way is tried again in the broker's rounds, so the wish is done."""
+    from patchline.releaser.loans.caring import look_after
+
+    if workshop.hands is None:
+        raise VaultError("no-login", "loans are the broker's")
+    try:
+        return look_after(workshop.hands, asked.arguments["loan"])
+    except LockedError:
+        return "is looked after by another process"
+    except PatchlineError as error:
+        return f"waits: {error.message}"
+
+
 JOBS: Mapping[str, Job] = {
     BUILD.name: _build,
     SIMULATE.name: _simulate,
     PUBLISH.name: _publish,
     NOTIFY.name: _notify,
+    LOAN.name: _loan,
 }

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 _CHANNEL = "channel"
+DEFAULT, BROKER = "default", "broker"
+"""Who works at what: workers, and the broker, which alone comes to Vault."""
 
 
 @dataclass(frozen=True)
@@ -11,14 +13,17 @@ class Kind:
 
     Attributes:
         lock: names what no two jobs may work on at once; None where they may.
+        queue: who works at it.
     """
 
     name: str
     lock: str | None = None
+    queue: str = DEFAULT
 
 
 BUILD = Kind("build")
 SIMULATE = Kind("simulate")
 PUBLISH = Kind("publish", _CHANNEL)
 NOTIFY = Kind("notify")
-KINDS = {kind.name: kind for kind in (BUILD, SIMULATE, PUBLISH, NOTIFY)}
+LOAN = Kind("loan", queue=BROKER)
+KINDS = {kind.name: kind for kind in (BUILD, SIMULATE, PUBLISH, NOTIFY, LOAN)}

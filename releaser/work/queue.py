@@ -51,7 +51,11 @@ def defer(session: Session, kind: Kind, wish: int) -> None:
     app = make_app(connection.engine.url)
     connection.exec_driver_sql(_ENTER)
     deferrer = app.configure_task(
-        kind.name, lock=kind.lock, queueing_lock=f"wish-{wish}", connection=connection.connection.driver_connection
+        kind.name,
+        queue=kind.queue,
+        lock=kind.lock,
+        queueing_lock=f"wish-{wish}",
+        connection=connection.connection.driver_connection,
     )
     deferrer.defer(wish=wish)
     connection.exec_driver_sql(_LEAVE)

@@ -6,6 +6,7 @@ to the next that starts, or by those that stay within a minute.
 
 import asyncio
 import signal
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -19,12 +20,13 @@ from patchline.patches.stopping import STOPPING, Stopped
 from patchline.releaser.work import queue
 from patchline.releaser.work.carrying import carry_out
 from patchline.releaser.work.jobs import JOBS, Workshop
-from patchline.releaser.work.kinds import KINDS
+from patchline.releaser.work.kinds import BROKER, DEFAULT, KINDS
 from patchline.releaser.work.wishes import DONE, open_wishes
 
 Tell = Callable[[str], None]
 _RETRY = RetryStrategy(max_attempts=8, exponential_wait=2)
-_EVERY_MINUTE = "* * * * *"
+_EVERY_MINUTE, _EVERY_FIVE_SECONDS = "* * * * *", "* * * * * */5"
+_PAUSE_S = 1.0
 
 
 class Worker:
@@ -34,8 +36,12 @@ class Worker:
         done, refused: how many it carried out.
     """
 
-    def __init__(self, workshop: Workshop, clock: Callable[[], datetime], tell: Tell) -> None:
-        self._workshop, self._clock, self._tell = workshop, clock, tell
+    def __init__(
+        self, workshop: Workshop, clock: Callable[[], datetime], tell: Tell, rounds: Callable[[], None] | None = None
+    ) -> None:
+        """Take what jobs work with; `rounds` is what a broker does beside them, again and again."""
+        self._workshop, self._clock, self._tell, self._rounds = workshop, clock, tell, rounds
+        self._queue = DEFAULT if rounds is None else BROKER
         self.done = self.refused = 0
         self._stopped: signal.Signals | None = None
 
@@ -48,7 +54,7 @@ class Worker:
 
         Raises:
             Stopped: it was told to, and has ended in order.
-            UsageError: the register is embedded, and nobody need stay.
+            UsageError: the register is embedded, and nobody but a broker need stay.
             DatabaseError: the database is gone for good; whoever watches over services starts another one.
         """
         if not self._workshop.register.database.is_sqlite:
@@ -59,18 +65,30 @@ class Worker:
                 raise DatabaseError("gone", "the register's database does not answer any more")
         elif once:
             self._inline()
+        elif self._rounds is not None:
+            self._stay_embedded()
         else:
             raise UsageError("worker-embedded", "on SQLite work is done at once, and no worker stays")
 
+    def _stay_embedded(self) -> None:
+        while True:
+            try:
+                self._inline()
+            except PatchlineError as error:
+                self._tell(error.message)
+            time.sleep(_PAUSE_S)
+
     def _inline(self) -> None:
         with self._workshop.register.read() as session:
-            waiting = open_wishes(session)
+            waiting = [(number, job) for number, job in open_wishes(session) if KINDS[job].queue == self._queue]
         problems = []
         for number, _ in waiting:
             try:
                 self._carry_out(number)
             except PatchlineError as error:
                 problems.append(error)
+        if self._rounds is not None:
+            self._rounds()
         if problems:
             raise problems[0]
 
@@ -88,6 +106,7 @@ class Worker:
             await self._sweep(app, starting=True)
             task = asyncio.ensure_future(
                 app.run_worker_async(
+                    queues=[self._queue],
                     wait=not once,
                     concurrency=at_once,
                     install_signal_handlers=False,
@@ -110,14 +129,26 @@ class Worker:
     def _app(self) -> App:
         app = queue.make_app(self._workshop.register.database.engine.url)
         for name in JOBS:
-            app.task(name=name, retry=_RETRY)(self._task)
+            if KINDS[name].queue == self._queue:
+                app.task(name=name, queue=self._queue, retry=_RETRY)(self._task)
+        sweeping = f"sweep-{self._queue}"
 
         @app.periodic(cron=_EVERY_MINUTE)
-        @app.task(name="sweep", queueing_lock="sweep")
+        @app.task(name=sweeping, queue=self._queue, queueing_lock=sweeping)
         async def sweep(timestamp: int) -> None:
             await self._sweep(app, starting=False)
 
+        if self._rounds is not None:
+            self._make_rounds(app, self._rounds)
         return app
+
+    def _make_rounds(self, app: App, rounds: Callable[[], None]) -> None:
+        """Let one of the brokers make its rounds; who is late leaves it to the next time."""
+
+        @app.periodic(cron=_EVERY_FIVE_SECONDS)
+        @app.task(name="rounds", queue=self._queue, lock="rounds", queueing_lock="rounds")
+        async def make(timestamp: int) -> None:
+            await asyncio.to_thread(rounds)
 
     def _task(self, wish: int) -> None:
         self._carry_out(wish)

@@ -10,7 +10,7 @@ import secrets
 import ssl
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,6 +103,11 @@ class _Place:
         self.tls.doubted = True
         connection.start_tls(read_server_info=False)
         self.tls.doubted = False
+
+
+def connected(address: str, login: Login) -> AbstractContextManager[Any]:
+    """Give a connection for somebody, on which they are not logged in yet; the caller reads what ldap3 raises."""
+    return _Place.of(address).connected(login)
 
 
 def try_login(address: str, login: Login) -> Outcome:

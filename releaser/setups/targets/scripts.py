@@ -1,7 +1,7 @@
 """Logins that a script of the owner's tries and changes: the program `HOME/setups/SETUP/ENDPOINT`.
 
-It is started with `check` or `change`, reads one line of JSON (`address`, `username`, `password`, for `change` also
-`new_password`), and ends with 0 for yes, 1 for a refused login, anything else for trouble. What it prints is thrown
+It is started with `check` or `change`, for loans also with `create` or `delete`, reads one line of JSON (`address`,
+`username`, `password`, for `change` also `new_password`), and ends with 0 for yes, 1 for a refused login, anything else for trouble. What it prints is thrown
 away, since it may hold secrets.
 """
 
