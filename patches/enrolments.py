@@ -29,15 +29,19 @@ class Enrolment:
     public: PublicKey
     custody: Custody
 
-    def signed(self, signer: Signer) -> Envelope:
-        """Return the enrolment, signed by its own key."""
+    def as_payload(self) -> bytes:
+        """Return what the key signs."""
         document = {
             "format": FORMAT,
             "person": self.person,
             "key": self.public.to_pem(),
             "custody": self.custody.value,
         }
-        envelope = sign(documents.encode(document), ENROLMENT_TYPE, signer)
+        return documents.encode(document)
+
+    def signed(self, signer: Signer) -> Envelope:
+        """Return the enrolment, signed by its own key."""
+        envelope = sign(self.as_payload(), ENROLMENT_TYPE, signer)
         if Enrolment.read(envelope.as_document()) != self:
             raise StatementError("enrolment-key", "an enrolment is signed by the key that it enrols")
         return envelope

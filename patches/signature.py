@@ -66,3 +66,16 @@ def encode_p256_signature(r: int, s: int) -> bytes:
         content = number.to_bytes(number.bit_length() // 8 + 1, signed=True)
         parts += bytes([0x02, len(content)]) + content
     return bytes([0x30, len(parts)]) + parts
+
+
+def p256_signature_of_browser(raw: bytes) -> bytes:
+    """Return the DER encoding of a signature as WebCrypto gives it: r and s, 32 bytes each, side by side.
+
+    Raises:
+        SignatureError: it has another length, or a number is not within 1..n-1.
+    """
+    if len(raw) != 64:
+        raise SignatureError("length", f"a browser's P-256 signature has 64 bytes, not {len(raw)}")
+    signature = encode_p256_signature(int.from_bytes(raw[:32]), int.from_bytes(raw[32:]))
+    check_p256_signature(signature)
+    return signature

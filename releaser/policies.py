@@ -6,7 +6,7 @@ before. The root comes from the channel, into which its ceremony puts it.
 
 from dataclasses import replace
 
-from sqlalchemy import select
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
 from patchline.patches import documents
@@ -42,6 +42,14 @@ def newest_policy(session: Session, product: str) -> PolicyVersion | None:
     """Return the newest policy of a product, None before there is one."""
     query = select(PolicyVersion).where(PolicyVersion.product == product).order_by(PolicyVersion.number.desc())
     return session.scalar(query.limit(1))
+
+
+def newest_policies(session: Session) -> dict[str, Policy]:
+    """Return the newest policy of each product that has one; they were judged when they were taken in."""
+    newest = select(PolicyVersion.product, func.max(PolicyVersion.number)).group_by(PolicyVersion.product)
+    query = select(PolicyVersion).where(tuple_(PolicyVersion.product, PolicyVersion.number).in_(newest))
+    found = session.scalars(query.order_by(PolicyVersion.product))
+    return {row.product: Policy.parse(_envelope(row.envelope).payload) for row in found}
 
 
 def vendor_trust(session: Session, product: str, root: Root) -> Trust:

@@ -1,13 +1,17 @@
 """`patchline person`: who acts in the register, and as what."""
 
+from pathlib import Path
 from typing import Any
 
 import click
 
+from patchline.patches.errors import UsageError
+from patchline.patches.files import write_file
 from patchline.patches.statements import time_text
 from patchline.patches.terminal import example, json_option, note, report
 from patchline.releaser import persons
 from patchline.releaser.access import accounts
+from patchline.releaser.approving import browser_keys
 from patchline.releaser.commands.options import attempt, clock, register_options, the_person, the_register
 from patchline.releaser.persons import Listed
 from patchline.releaser.rollouts.waiting import set_address
@@ -80,6 +84,42 @@ def link(id_: str) -> None:
         address = made.address(register.settings.web_address)
     note("Give it to that person alone, by a way that others do not read; it is not shown again.")
     report({"person": id_, "link": address, "expires": time_text(made.expires)}, address)
+
+
+@person.command(
+    epilog=example("patchline person keys ada", "patchline person keys --enrolment 7Q2M4 --out ada-laptop.enrolment")
+)
+@click.argument("id_", metavar="[ID]", required=False)
+@click.option("--enrolment", metavar="KEY", help="Instead: write the enrolment of the key that begins so.")
+@click.option("--out", type=click.Path(path_type=Path), help="The file to write it to, for trust policy.")
+@register_options
+@json_option
+def keys(id_: str | None, enrolment: str | None, out: Path | None) -> None:
+    """List the keys that lie in browsers, and how they stand; a key counts when the policy lists it."""
+    if (enrolment is None) != (out is None) or (enrolment is not None and id_ is not None):
+        raise UsageError("options", "give --enrolment and --out together, and without ID")
+    with the_register() as register, register.read() as session:
+        if enrolment is not None and out is not None:
+            _, data = browser_keys.enrolment_of(session, browser_keys.by_beginning(session, enrolment))
+            write_file(out, data)
+            report({"file": str(out)}, f"{out}: give it to those who make the policy: trust policy --approver {out}")
+            return
+        found = browser_keys.listed(session, id_)
+    report([browser_keys.document(one) for one in found], "\n".join(browser_keys.words(one) for one in found) or _NONE)
+
+
+_NONE = "no key lies in a browser: the page of your keys makes one"
+
+
+@person.command("retire-key", epilog=example("patchline person retire-key 7Q2M4"))
+@click.argument("key", metavar="KEY")
+@register_options
+@json_option
+def retire_key(key: str) -> None:
+    """Let a key in a browser sign no more here. The policy must retire it too: trust policy --retire."""
+    with attempt("person.key-retire", key) as change:
+        found = browser_keys.retire(change, browser_keys.by_beginning(change.session, key))
+    report(browser_keys.document(found), browser_keys.words(found))
 
 
 def _report(person: Listed) -> None:

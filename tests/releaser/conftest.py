@@ -1,5 +1,5 @@
 """What tests of the vendor's side share."""
 
-from tests.registers import register
+from tests.registers import embedded, register
 
-__all__ = ["register"]
+__all__ = ["embedded", "register"]

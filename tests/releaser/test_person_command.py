@@ -2,6 +2,9 @@ import pytest
 
 from patchline.patches.errors import RefusedError
 from patchline.releaser.tables.audit import AuditEvent
+from patchline.releaser.trust_files import read_enrolment
+from tests.approving import Device
+from tests.hotfixes import Life
 from tests.programs import run
 from tests.registers import NOW, PEOPLE
 
@@ -64,3 +67,27 @@ def test_database_commands_tell_and_raise_the_schema(register):
     assert told["schema"] == told["newest"] and told["error"] is None
     again = run("patchline", "database", "upgrade", "--home", register.home, "--json").document
     assert again["before"] == again["after"] == told["newest"]
+
+
+def test_keys_in_browsers_are_listed_and_handed_to_those_who_make_the_policy(embedded, tmp_path):
+    device = Device("ada").enrolled(Life(embedded, tmp_path))
+    [listed] = person(embedded, "keys", "ada")
+    assert (listed["device"], listed["stands"]) == ("laptop", "made, not yet in the policy")
+    out = tmp_path / "ada.enrolment"
+    person(embedded, "keys", "--enrolment", listed["fingerprint"][:11], "--out", out)
+    assert read_enrolment(out).public == device.public
+    assert person(embedded, "keys", "ben") == []
+    assert person(embedded, "retire-key", listed["keyid"][:12], by="ada")["stands"] == "retired"
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "error"),
+    [
+        (["keys", "--enrolment", "7Q2M4"], 2, "usage.options"),
+        (["keys", "ada", "--enrolment", "7Q2M4", "--out", "x"], 2, "usage.options"),
+        (["keys", "--enrolment", "7Q2M4", "--out", "x"], 11, "not-found.browser-key"),
+        (["retire-key", ""], 11, "not-found.browser-key"),
+    ],
+)
+def test_keys_that_are_not_there_are_named(embedded, line, code, error):
+    assert person(embedded, *line, expect=code)["error"] == error
