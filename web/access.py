@@ -24,6 +24,7 @@ from patchline.web import asking, browsers, failures
 TOKEN = "token"  # noqa: S105 (the name of a field)
 View = TypeVar("View", bound=Callable[..., Any])
 _MARK = "patchline_access"
+_LOOKING = ("GET", "HEAD", "OPTIONS")
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,13 @@ class Access:
     Attributes:
         kind: `anyone`, `vendor` for the vendor's people, or a kind whose check was registered with `kind`.
         roles: one of these is needed; empty for all of the kind.
+        own: the page changes nothing but what is its reader's own, such as a password.
         facts: what else a kind of its own needs to know, such as the scopes of a token.
     """
 
     kind: str
     roles: frozenset[Role] = frozenset()
+    own: bool = False
     facts: frozenset[str] = field(default=frozenset())
 
 
@@ -52,8 +55,13 @@ def people(view: View) -> View:
 
 
 def roles(*needed: Role) -> Callable[[View], View]:
-    """Show a page to the vendor's people who hold one of the roles; auditors see what others see."""
+    """Show a page to the vendor's people who hold one of the roles; auditors see what others see, and change nothing."""
     return mark(Access("vendor", frozenset({*needed, Role.AUDITOR})))
+
+
+def own(view: View) -> View:
+    """Let each of the vendor's people change what is their own, auditors too."""
+    return mark(Access("vendor", own=True))(view)
 
 
 def mark(access: Access) -> Callable[[View], View]:
@@ -112,7 +120,15 @@ def _check_vendor(access: Access) -> Response | None:
     if access.roles and access.roles.isdisjoint(g.roles):
         wanted = " or ".join(sorted(access.roles))
         raise RefusedError("role", f"this page is for {wanted}")
+    if request.method not in _LOOKING and not access.own and not _may_change(access):
+        raise RefusedError("role", "auditors look at everything and change nothing")
     return None
+
+
+def _may_change(access: Access) -> bool:
+    """Tell whether the reader has a role besides that of auditors, by which no page changes anything."""
+    acting = g.roles - {Role.AUDITOR}
+    return bool(acting & access.roles if access.roles else acting)
 
 
 def recognise() -> bool:

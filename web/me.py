@@ -32,7 +32,7 @@ def _page(error: PatchlineError | None = None) -> Response:
 
 
 @pages.post("/password")
-@access.people
+@access.own
 def change_password() -> Response:
     """Change my password; other browsers are signed out."""
     given, me = request.form, asking.person()
@@ -49,7 +49,7 @@ def change_password() -> Response:
 
 
 @pages.post("/browsers/end")
-@access.people
+@access.own
 def end_browser() -> Response:
     """Sign one of my browsers out."""
     with asking.attempt("account.sign-out", asking.person()) as change:
@@ -60,7 +60,7 @@ def end_browser() -> Response:
 
 
 @pages.post("/browsers/end-all")
-@access.people
+@access.own
 def end_all() -> Response:
     """Sign me out everywhere, here too."""
     with asking.attempt("account.sign-out", asking.person()) as change:

@@ -23,7 +23,7 @@ def style() -> str:
 
 
 @pages.post("/sign-out")
-@access.people
+@access.own
 def sign_out() -> Response:
     """End the session."""
     access.end()
