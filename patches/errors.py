@@ -719,6 +719,7 @@ class MalformedError(PatchlineError):
     hints: ClassVar[dict[str, str]] = {
         "not-a-file": "Name a regular file.",
         "file-too-large": "This is hardly the file you meant; check the path.",
+        "certificate": "Name the file that your certificate authority gave, in PEM, the server's own certificate first.",
     }
 
 

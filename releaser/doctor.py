@@ -4,7 +4,6 @@ Each look is a function that yields findings; what one of them cannot read is a 
 """
 
 import os
-import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,12 +18,12 @@ from patchline.patches.channel import HOTFIXES, SNAPSHOT, STATUS, TARGETS, TIMES
 from patchline.patches.errors import PatchlineError, VaultError
 from patchline.patches.policy import Policy
 from patchline.patches.statements import time_text
-from patchline.patches.wording import counted, readable_size
-from patchline.releaser import audit, doctor_keys, founding, restoring
+from patchline.patches.wording import counted
+from patchline.releaser import audit, doctor_keys, doctor_machine, doctor_web, founding, restoring
 from patchline.releaser.catalogue import check_pinned, tag_of
 from patchline.releaser.doctor_keys import Finding
 from patchline.releaser.emergencies import unratified
-from patchline.releaser.git_store import GitStore, check_git
+from patchline.releaser.git_store import GitStore
 from patchline.releaser.home import mirror_folder
 from patchline.releaser.policies import newest_policy
 from patchline.releaser.published import Published, read_published
@@ -50,7 +49,6 @@ WARNING_TIMES: Mapping[str, timedelta] = {
 }
 """How long before it expires something is a finding: offline keys take weeks to meet, the timer comes daily."""
 _OFFLINE = ("root", "kit-root", TARGETS)
-_FREE = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -117,9 +115,9 @@ def examine(register: Register, now: datetime) -> Health:
         _bundles,
         _emergencies,
         _tags,
-        _space,
-        _programs,
+        _machine,
         _vault,
+        _web,
     )
     findings = tuple(finding for look in looks for finding in _safely(look, patient, now))
     try:
@@ -326,27 +324,9 @@ def _tag(git: GitStore, baseline: Baseline) -> Iterator[Finding]:
     yield from ()
 
 
-def _space(patient: Patient, now: datetime) -> Iterator[Finding]:
-    register = patient.register
-    named = [str(register.home), *(place for place in (register.bundles, register.channel) if "://" not in place)]
-    seen = set()
-    for path in (Path(place) for place in named):
-        if not path.exists() or path.stat().st_dev in seen:
-            continue
-        seen.add(path.stat().st_dev)
-        free = shutil.disk_usage(path).free
-        if free < _FREE:
-            yield Finding("space", f"{path} has only {readable_size(free)} left", "Free some space.")
-
-
-def _programs(patient: Patient, now: datetime) -> Iterator[Finding]:
-    try:
-        check_git()
-    except PatchlineError as error:
-        yield Finding("git", error.message, error.hint)
-    if shutil.which("openssl") is None:
-        what = "openssl is not installed, so nobody here can try what customers check with it"
-        yield Finding("openssl", what, "Install openssl.")
+def _machine(patient: Patient, now: datetime) -> Iterator[Finding]:
+    yield from doctor_machine.space(patient.register)
+    yield from doctor_machine.programs()
 
 
 def _vault(patient: Patient, now: datetime) -> Iterator[Finding]:
@@ -360,3 +340,12 @@ def _vault(patient: Patient, now: datetime) -> Iterator[Finding]:
         yield Finding(f"vault.{found.state}", f"Vault is {found.state}", VaultError.hints[found.state])
     for words in skew_words(round(found.clock - now.timestamp())):
         yield Finding("vault.clock", words, "Set both clocks right; tokens and wrapped secrets live for minutes.")
+
+
+def _web(patient: Patient, now: datetime) -> Iterator[Finding]:
+    register = patient.register
+    yield from doctor_web.places(register.home, register.settings, now)
+    if patient.schema_is_right:
+        with register.read() as session:
+            yield from doctor_web.links(session, now)
+            yield from doctor_web.expiring_tokens(session, now)

@@ -66,6 +66,12 @@ class Settings(BaseSettings):
         description="Internal location of the proxy where it finds `channel/` and `bundles/`, so that it sends their "
         "files itself (`X-Accel-Redirect`). Default: the pages send them.",
     )
+    web_certificate: Path | None = Field(
+        None, description="File of the pages' certificate with its chain, PEM, for TLS without a proxy."
+    )
+    web_private_key: Path | None = Field(
+        None, description="File of its private key, PEM, readable for its owner alone."
+    )
     trial: bool = Field(False, description="Made by `init --trial`: every key lies here, and every trust file says so.")
 
     @property

@@ -7,7 +7,7 @@ from flask_wtf.csrf import CSRFProtect  # type: ignore[import-untyped]
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from patchline.releaser.access.web_key import web_key
-from patchline.web import access, asking, failures, headers, lists, navigation, words
+from patchline.web import access, asking, failures, headers, lists, metrics, navigation, words
 from patchline.web.asking import Office
 from patchline.web.channel_files import pages as channel_files
 from patchline.web.delivery import BY_TOKEN, check_token
@@ -17,7 +17,7 @@ from patchline.web.sessions import Cookies
 from patchline.web.sign_in import pages as sign_in
 from patchline.web.start import pages as start
 
-BLUEPRINTS = (channel_files, delivery, me, sign_in, start)
+BLUEPRINTS = (channel_files, delivery, me, sign_in, start, metrics.pages)
 _LARGEST_FORM = 1 << 20
 """Bytes of a request; pages that take files say so themselves."""
 
@@ -49,6 +49,7 @@ def create_app(office: Office) -> Flask:
         hops = settings.web_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     asking.furnish(app, office)
+    metrics.watch(app)
     CSRFProtect(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
@@ -56,5 +57,5 @@ def create_app(office: Office) -> Flask:
         part.teach(app)
     failures.show(app)
     headers.guard(app)
-    access.guard(app, {BY_TOKEN: check_token})
+    access.guard(app, {BY_TOKEN: check_token, metrics.MACHINES: metrics.check})
     return app

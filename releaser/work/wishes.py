@@ -52,16 +52,17 @@ def ask(change: Change, kind: Kind, arguments: Mapping[str, Any]) -> int:
 
 def open_wishes(session: Session) -> list[tuple[int, str]]:
     """Return the wishes that did not end yet, number and job, the oldest first."""
-    query = select(Wish.id, Wish.job).where(_is_open()).order_by(Wish.id)
+    query = select(Wish.id, Wish.job).where(is_open()).order_by(Wish.id)
     return [(row.id, row.job) for row in session.execute(query)]
 
 
 def count_open(session: Session) -> int:
     """Return how many wishes did not end yet."""
-    return session.scalar(select(func.count()).select_from(Wish).where(_is_open())) or 0
+    return session.scalar(select(func.count()).select_from(Wish).where(is_open())) or 0
 
 
-def _is_open() -> ColumnElement[bool]:
+def is_open() -> ColumnElement[bool]:
+    """Return the condition that a wish did not end yet."""
     return ~select(WishEnd.wish).where(WishEnd.wish == Wish.id).exists()
 
 

@@ -14,7 +14,8 @@ from patchline.releaser.access.web_key import web_key
 from patchline.releaser.home import home_folder
 from patchline.releaser.register import opened
 from patchline.releaser.settings import Settings
-from patchline.web.serving.server import METRICS_FOLDER, Server, Service, run_folder
+from patchline.web.metrics import SHARED_FOLDER
+from patchline.web.serving.server import Server, Service, run_folder
 
 _LOOPBACK = ("127.", "localhost:", "[::1]:", "unix:")
 
@@ -43,7 +44,7 @@ _LOOPBACK = ("127.", "localhost:", "[::1]:", "unix:")
     "--certificate",
     type=click.Path(path_type=Path),
     metavar="PEM",
-    help="For TLS without a proxy: with its chain; a newer file counts at once.",
+    help="For TLS without a proxy: with its chain; a newer file counts at once. Default: the setting web_certificate.",
 )
 @click.option("--private-key", type=click.Path(path_type=Path), metavar="PEM", help="Of the certificate.")
 @click.option("--home", metavar="DIR", help="Home of the register; default: PATCHLINE_HOME.")
@@ -56,14 +57,16 @@ def serve(
     SIGTERM lets it answer what it is at, for half a minute; downloads that take longer go on where they were cut off.
     """
     folder = Path(home).absolute() if home else home_folder()
-    service = Service(folder, bind, workers, threads, certificate, private_key)
     with opened(folder) as register:
         settings = register.settings
         web_key(folder)
+    if certificate is None and private_key is None:
+        certificate, private_key = settings.web_certificate, settings.web_private_key
+    service = Service(folder, bind, workers, threads, certificate, private_key)
     _check_certificate(service)
     _check_free(bind)
     with run_folder() as private:
-        os.environ[METRICS_FOLDER] = str(private)
+        os.environ[SHARED_FOLDER] = str(private)
         Server(service, private, lambda address: _tell(address, settings, service)).run()
 
 

@@ -20,7 +20,6 @@ from patchline.web.app import create_app
 from patchline.web.asking import Office
 from patchline.web.serving.sockets import TlsSocket
 
-METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _GRACE_S = 30
 _IDLE_S = 15
 _BEAT_S = 60

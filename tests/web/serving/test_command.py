@@ -1,15 +1,12 @@
-import datetime
 import os
 import signal
 import socket
 import time
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from patchline.releaser.database import Database
+from tests.certificates import certificate
 from tests.programs import run
 from tests.registers import make_home
 from tests.served import served, trusting, within
@@ -28,21 +25,6 @@ def folder(tmp_path_factory):
 def server(folder):
     with served(folder, *FEW) as running:
         yield running
-
-
-def certificate(folder, name):
-    """Write a certificate for localhost and its key; returns both paths."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    made = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
-    made = made.serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=1))
-    signed = made.not_valid_after(now + datetime.timedelta(days=30)).sign(key, hashes.SHA256())
-    pem = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / "tls.key").write_bytes(key.private_bytes(*pem))
-    (folder / "tls.key").chmod(0o600)
-    (folder / "tls.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-    return folder / "tls.pem", folder / "tls.key"
 
 
 def test_pages_are_served_by_the_real_program_until_it_is_told_to_stop(folder, tmp_path):

@@ -1,0 +1,37 @@
+"""What the doctor looks for on the machine: free space, and programs that are called."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from patchline.patches.errors import PatchlineError
+from patchline.patches.wording import readable_size
+from patchline.releaser.doctor_keys import Finding
+from patchline.releaser.git_store import check_git
+from patchline.releaser.register import Register
+
+_FREE = 1 << 30
+
+
+def space(register: Register) -> Iterator[Finding]:
+    """Yield the places that are nearly full."""
+    named = [str(register.home), *(place for place in (register.bundles, register.channel) if "://" not in place)]
+    seen = set()
+    for path in (Path(place) for place in named):
+        if not path.exists() or path.stat().st_dev in seen:
+            continue
+        seen.add(path.stat().st_dev)
+        free = shutil.disk_usage(path).free
+        if free < _FREE:
+            yield Finding("space", f"{path} has only {readable_size(free)} left", "Free some space.")
+
+
+def programs() -> Iterator[Finding]:
+    """Yield the programs that are missing, or too old."""
+    try:
+        check_git()
+    except PatchlineError as error:
+        yield Finding("git", error.message, error.hint)
+    if shutil.which("openssl") is None:
+        what = "openssl is not installed, so nobody here can try what customers check with it"
+        yield Finding("openssl", what, "Install openssl.")
