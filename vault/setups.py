@@ -117,5 +117,17 @@ class TeamSecrets:
 
         return self._connection.ask(self._about(path), question)
 
+    def destroy(self, path: str) -> None:
+        """Destroy a credential with all its versions; where there is none, that is no error.
+
+        Raises:
+            VaultError: Vault cannot be asked, or does not permit it.
+        """
+
+        def question(vault: Any) -> None:
+            vault.adapter.delete(f"/v1/{self.mount}/metadata/{path}")
+
+        self._connection.ask(self._about(path), question)
+
     def _about(self, path: str) -> str:
         return f"the credential {self.mount}/{path}"

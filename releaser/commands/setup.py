@@ -8,6 +8,7 @@ _HERE = "patchline.releaser.commands"
 
 _COMMANDS = {
     "add": Lazy(f"{_HERE}.setup_keep", "add", "Make a setup of a site: team, facets, endpoints."),
+    "edit": Lazy(f"{_HERE}.setup_edit", "edit", "Change team, facets and endpoints of a setup."),
     "list": Lazy(f"{_HERE}.setup_keep", "list_command", "List setups by name, page by page."),
     "show": Lazy(f"{_HERE}.setup_keep", "show", "Show a setup, and where its credentials lie."),
     "import": Lazy(f"{_HERE}.setup_import", "import_command", "Put passwords of a wiki into Vault, and replace them."),

@@ -56,25 +56,28 @@ def add(
 ) -> None:
     """Make a setup of a site of a test environment. Passwords are not given here: setup import puts them into Vault."""
     with attempt("setup.add", name) as change:
-        logins = pinned(map(_endpoint, endpoints), dict(map(_pin, pins)))
-        wanted = NewSetup(name, team, sensitive, tuple(map(_facet, facets)), tuple(logins))
+        logins = pinned(map(endpoint_of, endpoints), dict(map(pin_of, pins)))
+        wanted = NewSetup(name, team, sensitive, tuple(map(facet_of, facets)), tuple(logins))
         made = keeping.add(change, wanted)
-    report(_whole_document(made, clock()), f"added {name} of team {team}")
+    report(whole_document(made, clock()), f"added {name} of team {team}")
 
 
-def _facet(text: str) -> tuple[str, str]:
+def facet_of(text: str) -> tuple[str, str]:
+    """Read `KIND=VALUE`."""
     kind, equal, value = text.partition("=")
     if not equal:
         raise UsageError("setup-field", f"{text[:80]!r} is no facet such as 'database=PostgreSQL 15'")
     return kind.strip(), value.strip()
 
 
-def _pin(text: str) -> tuple[str, str]:
+def pin_of(text: str) -> tuple[str, str]:
+    """Read `ENDPOINT=FINGERPRINT`."""
     name, _, fingerprint = text.partition("=")
     return name, fingerprint
 
 
-def _endpoint(text: str) -> Endpoint:
+def endpoint_of(text: str) -> Endpoint:
+    """Read `NAME=KIND,URL[,STRATEGY]`."""
     name, _, rest = text.partition("=")
     kind, _, rest = rest.partition(",")
     address, _, strategy = rest.partition(",")
@@ -127,7 +130,7 @@ def show(name: str) -> None:
         if endpoint.kind == "ssh":
             lines.append(f"    {endpoint.host_fingerprint or 'no host key pinned, so no password goes there'}")
         lines.append(f"    {_credential_words(credential)}")
-    report(_whole_document(found, now), "\n".join(lines))
+    report(whole_document(found, now), "\n".join(lines))
 
 
 def _credential_words(credential: SetupCredential | None) -> str:
@@ -148,12 +151,14 @@ def setup_document(one: Known, now: datetime) -> dict[str, Any]:
         "level": one.state.label,
         "known": known_document(one.state.evidence, one.state.as_of, now),
         "facets": [{"kind": facet.kind, "value": facet.value} for facet in one.facets],
+        "version": one.setup.version,
         "added": time_text(one.setup.added),
         "added_by": one.setup.added_by,
     }
 
 
-def _whole_document(one: Known, now: datetime) -> dict[str, Any]:
+def whole_document(one: Known, now: datetime) -> dict[str, Any]:
+    """Return a setup for scripts, with its endpoints."""
     endpoints = [_endpoint_document(*pair) for pair in one.endpoints]
     return {**setup_document(one, now), "endpoints": endpoints}
 

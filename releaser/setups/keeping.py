@@ -98,7 +98,7 @@ def add(change: Change, wanted: NewSetup) -> Known:
         raise RefusedError("setup-production", f"{site.name} is {site.environment} of {site.customer}, and no setup")
     if change.session.get(Setup, site.id) is not None:
         raise StateError("setup-exists", f"{site.name} is a setup already")
-    facets = _facets(wanted.facets)
+    facets = checked_facets(wanted.facets)
     change.session.add(
         Setup(site=site.id, team=wanted.team, sensitive=wanted.sensitive, added=change.now, added_by=change.by)
     )
@@ -119,16 +119,24 @@ def add_endpoint(session: Session, site: Site, endpoint: Endpoint) -> SetupEndpo
         UsageError: its name is none in Vault.
     """
     vault_name("endpoint", endpoint.name)
-    there = select(SetupEndpoint.id).where(SetupEndpoint.setup == site.id, SetupEndpoint.name == endpoint.name)
-    if session.scalar(there) is not None:
+    there = select(SetupEndpoint).where(SetupEndpoint.setup == site.id, SetupEndpoint.name == endpoint.name)
+    row = session.scalar(there)
+    if row is not None and row.removed is None:
         raise StateError("setup-exists", f"{site.name} has an endpoint {endpoint.name} already")
-    row = SetupEndpoint(setup=site.id, **vars(endpoint))
+    row = row or SetupEndpoint(setup=site.id)
+    for column, value in {**vars(endpoint), "removed": None}.items():
+        setattr(row, column, value)
     session.add(row)
     session.flush()
     return row
 
 
-def _facets(facets: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+def checked_facets(facets: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return facets in order, each once.
+
+    Raises:
+        UsageError: one cannot be written so.
+    """
     found = sorted(set(facets))
     for kind, value in found:
         if kind not in FACETS:
@@ -187,7 +195,7 @@ def known(session: Session, wanted: Sequence[str]) -> list[Known]:
         SetupCredential, (SetupCredential.endpoint == SetupEndpoint.id) & (SetupCredential.audience == "team")
     )
     for endpoint, credential in session.execute(
-        endpoints.where(SetupEndpoint.setup.in_(found)).order_by(SetupEndpoint.name)
+        endpoints.where(SetupEndpoint.setup.in_(found), SetupEndpoint.removed.is_(None)).order_by(SetupEndpoint.name)
     ):
         found[endpoint.setup].endpoints.append((endpoint, credential))
     return list(found.values())

@@ -26,6 +26,7 @@ class Setup(Base):
     Attributes:
         team: whose it is.
         sensitive: lending it needs the lender's own login to Vault.
+        edited: the newest change of it, its facets or endpoints.
     """
 
     __tablename__ = "setup"
@@ -35,6 +36,7 @@ class Setup(Base):
     sensitive: Mapped[bool]
     added: Mapped[datetime]
     added_by: Mapped[str] = mapped_column(ForeignKey("person.id"))
+    edited: Mapped[datetime | None]
     version: Mapped[int] = mapped_column()
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 (as the mapper reads it)
@@ -58,6 +60,7 @@ class SetupEndpoint(Base):
         address: a URL without a person or password in it.
         strategy: how a loan gets credentials of its own.
         host_fingerprint: of SSH, of the key that a person compared; no password goes to a host that shows another.
+        removed: when it was dropped; one of the same name takes the row up again.
     """
 
     __tablename__ = "setup_endpoint"
@@ -70,6 +73,7 @@ class SetupEndpoint(Base):
     address: Mapped[str] = mapped_column(String(300))
     strategy: Mapped[str] = mapped_column(String(16))
     host_fingerprint: Mapped[str | None] = mapped_column(String(50))
+    removed: Mapped[datetime | None]
 
 
 class SetupCredential(Base):
