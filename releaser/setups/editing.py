@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import flag_modified
 
@@ -21,7 +21,8 @@ from patchline.releaser.register import Change, Register
 from patchline.releaser.setups import keeping
 from patchline.releaser.setups.endpoints import Endpoint, check_pin
 from patchline.releaser.setups.keeping import KEEPERS, Known
-from patchline.releaser.tables.setups import SetupCredential, SetupEndpoint, SetupFacet
+from patchline.releaser.tables.loans import LoanPart
+from patchline.releaser.tables.setups import Setup, SetupCredential, SetupEndpoint, SetupFacet
 from patchline.vault.setups import TeamSecrets
 
 
@@ -79,7 +80,7 @@ def edit(
     Raises:
         NotFoundError: there is no such setup or endpoint.
         RefusedError: who acts may not.
-        StateError: somebody else changed it meanwhile.
+        StateError: somebody else changed it meanwhile, or a loan has a login at an endpoint that moves or goes.
         UsageError: a field cannot be written so, or nothing is to be different.
         VaultError: Vault cannot be asked, or does not show them the credential of an endpoint that moves or goes.
     """
@@ -87,13 +88,18 @@ def edit(
         require_role(session, by, *KEEPERS)
         known = keeping.the_setup(session, name)
         _check(known, wanted)
+        _check_loans(session, known, wanted)
         seen = known.setup.version if seen is None else seen
         _check_version(known, seen)
     destroyed = _deal_with_credentials(register, vault, known, wanted)
     with register.change(by, now) as change:
         known = keeping.the_setup(change.session, name)
+        # Whoever lends it waits here, and sees the endpoints as they are then.
+        change.session.scalar(select(Setup.version).where(Setup.site == known.site.id).with_for_update())
+        change.session.refresh(known.setup)
         _check_version(known, seen)
         _check(known, wanted)
+        _check_loans(change.session, known, wanted)
         facts = _apply(change, known, wanted)
         change.record("setup.edit", name, {**facts, "destroyed": list(destroyed)})
         change.session.flush()
@@ -122,6 +128,17 @@ def _check(known: Known, wanted: Edit) -> None:
     kinds |= {keeping.vault_name("endpoint", one.name): one.kind for one in wanted.endpoints}
     for name, fingerprint in wanted.pins.items():
         check_pin(name, kinds.get(name) if name not in wanted.drop else None, fingerprint)
+
+
+def _check_loans(session: Session, known: Known, wanted: Edit) -> None:
+    """Refuse to move or drop an endpoint at which a loan has a login: it could not be proved dead any more."""
+    touched = {*_moved(known, wanted), *wanted.drop}
+    rows = {row.id: row.name for row, _ in known.endpoints if row.name in touched}
+    alive = select(LoanPart.loan, LoanPart.endpoint).where(
+        LoanPart.endpoint.in_(rows), LoanPart.state.in_(("waiting", "made", "ending"))
+    )
+    for loan, endpoint in session.execute(alive):
+        raise StateError("setup-lent", f"{known.site.name} {rows[endpoint]}: the loan {loan} has a login there")
 
 
 def _moved(known: Known, wanted: Edit) -> list[str]:

@@ -5,6 +5,7 @@ import pytest
 from patchline.patches.errors import PatchlineError
 from patchline.releaser.setups import editing, keeping, rotating
 from patchline.releaser.setups.editing import Edit
+from patchline.releaser.tables.loans import Loan, LoanPart
 from patchline.vault.connection import Connection
 from patchline.vault.login import OwnToken
 from patchline.vault.setups import Login, TeamSecrets
@@ -98,6 +99,26 @@ def test_who_may_not_see_the_credential_neither_moves_nor_drops_the_endpoint(reg
     edit(registry, stranger, Edit(endpoints=(endpoint("db", target_address(), "database", "by-hand"),)))
     edit(registry, vault, moved)
     assert vault.read("lab-1/team/db").login.password == CANARY
+
+
+def test_endpoint_at_which_a_loan_has_a_login_stays_where_it_is(registry, vault):
+    with registry.change("ada", NOW) as change:
+        known = keeping.the_setup(change.session, "lab-1")
+        loan = Loan(id="loan-1", setup=known.setup.site, borrower="bob", team="web", purpose="x", state="reserved")
+        loan.starts = loan.due = loan.requested = NOW
+        loan.with_login, loan.extended = False, 0
+        row, _ = known.endpoint("db")
+        change.session.add(loan)
+        change.session.flush()
+        part = LoanPart(loan="loan-1", endpoint=row.id, strategy=row.strategy, state="made")
+        change.session.add(part)
+    moved = endpoint("db", "postgresql://other.example/x")
+    assert refused(edit, registry, vault, Edit(drop=("db",))) == "state.setup-lent"
+    assert refused(edit, registry, vault, Edit(endpoints=(moved,))) == "state.setup-lent"
+    edit(registry, vault, Edit(drop=("ui",), team="web"))
+    with registry.change("ada", NOW) as change:
+        change.session.merge(part).state = "dead"
+    edit(registry, vault, Edit(drop=("db",)))
 
 
 def test_vault_that_is_gone_keeps_an_endpoint_from_moving_and_nothing_else(registry, vault, space, monkeypatch):
