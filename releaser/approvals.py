@@ -86,6 +86,13 @@ class Taken:
     count: Count
 
 
+def words(taken: Taken) -> str:
+    """Say what became of approvals, behind the revision's name."""
+    found = taken.count
+    said = f"approved by {', '.join(taken.persons)}: " + (found.lacking or f"enough, it is {taken.revision.state}")
+    return said if found.emergency is None else f"{said}, as an emergency for {found.emergency} hours"
+
+
 def take(change: Change, identifier: str, sidecar: bytes, root: Root) -> Taken:
     """Take approvals in; the revision is approved as soon as they are enough.
 

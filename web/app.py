@@ -8,6 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from patchline.releaser.access.web_key import web_key
 from patchline.web import access, asking, failures, headers, lists, metrics, navigation, words
+from patchline.web.approvals import pages as approvals
 from patchline.web.asking import Office
 from patchline.web.channel_files import pages as channel_files
 from patchline.web.delivery import BY_TOKEN, check_token
@@ -17,7 +18,7 @@ from patchline.web.sessions import Cookies
 from patchline.web.sign_in import pages as sign_in
 from patchline.web.start import pages as start
 
-BLUEPRINTS = (channel_files, delivery, me, sign_in, start, metrics.pages)
+BLUEPRINTS = (approvals, channel_files, delivery, me, sign_in, start, metrics.pages)
 _LARGEST_FORM = 1 << 20
 """Bytes of a request; pages that take files say so themselves."""
 

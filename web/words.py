@@ -17,9 +17,11 @@ TONES = {
         ("draft", "built", "planned", "applicable", "available", "downloaded", "reserved", "issuing"), BUSY
     ),
     **dict.fromkeys(("in-review", "running", "on-loan", "revoking", "soaking"), BUSY),
-    **dict.fromkeys(("held", "paused", "due-soon", "pending-restart", "pending", "stale", "told", "unratified"), WARN),
     **dict.fromkeys(
-        ("recalled", "rejected", "overdue", "quarantined", "failed", "stopped", "expired", "affected"), BAD
+        ("important", "held", "paused", "due-soon", "pending-restart", "pending", "stale", "told", "unratified"), WARN
+    ),
+    **dict.fromkeys(
+        ("critical", "recalled", "rejected", "overdue", "quarantined", "failed", "stopped", "expired", "affected"), BAD
     ),
     **dict.fromkeys(("abandoned", "not-applicable", "superseded", "unknown", "never-reported", "disabled"), OFF),
 }

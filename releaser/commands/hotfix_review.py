@@ -61,12 +61,9 @@ def approve(identifier: str, statement: Path) -> None:
 def report_taken(taken: Taken) -> None:
     """Report what became of approvals that were taken in."""
     revision, count = taken.revision, taken.count
-    words = f"approved by {', '.join(taken.persons)}: " + (count.lacking or f"enough, it is {revision.state}")
-    if count.emergency is not None:
-        words += f", as an emergency for {count.emergency} hours"
     more = {"approved_by": list(taken.persons), "enough": count.enough, "lacking": count.lacking}
     ratified = time_text(revision.ratified) if revision.ratified else None
-    report_revision(revision, words, **more, emergency_hours=count.emergency, ratified=ratified)
+    report_revision(revision, approvals.words(taken), **more, emergency_hours=count.emergency, ratified=ratified)
 
 
 @click.command(epilog=example("patchline hotfix reject HF-2026-0012 --reason 'the migration locks the orders'"))
