@@ -53,6 +53,7 @@ A family owns a table of codes; a code is stable, and its table entry is the hin
 `docs/errors.md` is generated from these tables.
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 
@@ -116,6 +117,25 @@ def refuse(problems: list[PatchlineError]) -> None:
         raise ProblemsError(problems)
 
 
+class RemoteError(PatchlineError):
+    """What a server refused, as it said it; code, hint and exit code are those of the refusal there."""
+
+    family = "remote"
+
+    @classmethod
+    def of(cls, problem: Mapping[str, Any]) -> Self:
+        """Return the error that a problem document tells of.
+
+        Raises:
+            KeyError, TypeError: it is no such document.
+        """
+        error = cls("bug", str(problem["detail"]), hint=str(problem["hint"]))
+        error.code = str(problem["code"])
+        error.exit_code = int(problem.get("exit_code", 1))  # type: ignore[misc]
+        error.http_status = int(problem["status"])  # type: ignore[misc]
+        return error
+
+
 class UsageError(PatchlineError):
     """The command line asks for something that makes no sense."""
 
@@ -125,6 +145,11 @@ class UsageError(PatchlineError):
     hints: ClassVar[dict[str, str]] = {
         "bind": "Write --bind 127.0.0.1:8080, --bind '[::1]:8080' or --bind unix:/run/patchline/web.sock.",
         "certificate": "Give the certificate with its chain, and its private key without passphrase, both as PEM.",
+        "not-remote": "Run it on the server itself, and name its register with --home.",
+        "server": "Write it as https://HOST or https://HOST:PORT.",
+        "server-plain": "Use https://; plain http is for this very machine.",
+        "no-token": "Set PATCHLINE_TOKEN, or name a file that holds it: --token-file. patchline token new makes one.",
+        "too-much": "Send them in several parts.",
         "token": "Say what it is for, for whom and how long: patchline token new --help.",
         "idempotency-key": "Choose a random one, such as a UUID.",
         "loan-window": "Give the times as --from and --until, such as 2027-01-31 or 2027-01-31T18:00.",
@@ -297,6 +322,7 @@ class RefusedError(PatchlineError):
         "loan-borrower": "Let the borrower do it, as themselves.",
         "loan-sealed": "Ask for another hand-over, and find out who changed the register: patchline audit verify.",
         "loan-provable": "Look what stands in the way: patchline loan show ID. Only what is lent by hand, or in quarantine, is told.",
+        "token-file": "Let its owner alone read it: chmod 600.",
         "setup-script": "Make it executable, and writable for its owner alone: chmod 755.",
         "setup-production": "Setups are for tests: add a site of their own with --environment test.",
         "file-exists": "Choose another name, or remove the file first.",

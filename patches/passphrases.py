@@ -24,7 +24,8 @@ _DESCRIPTOR = "patchline.passphrase-fd"
 _READ = "patchline.passphrase-read"
 _ENVIRONMENT = "patchline.secrets-of-the-environment"
 _PASSPHRASE = "PATCHLINE_PASSPHRASE"  # noqa: S105 - a name
-_SECRETS = (_PASSPHRASE, "PATCHLINE_VAULT_WRAPPED", "VAULT_TOKEN")
+_SECRETS = (_PASSPHRASE, "PATCHLINE_TOKEN", "PATCHLINE_VAULT_WRAPPED", "VAULT_TOKEN")
+_UNATTENDED = "patchline.unattended"
 _LONGEST = 4096
 
 
@@ -120,8 +121,19 @@ def _without_line_end(data: bytes) -> bytes:
     return data.removesuffix(b"\n").removesuffix(b"\r")
 
 
+def attended() -> bool:
+    """Tell whether somebody is there who can be asked."""
+    context = click.get_current_context(silent=True)
+    return sys.stdin.isatty() and not (context and context.meta.get(_UNATTENDED))
+
+
+def unattended(context: click.Context) -> None:
+    """Have commands below a context ask nobody, whatever stdin is."""
+    context.meta[_UNATTENDED] = True
+
+
 def _prompt(name: str, new: bool) -> bytes:
-    if not sys.stdin.isatty():
+    if not attended():
         raise UsageError("no-passphrase", f"no passphrase was given for key {name}")
     asked = f"New passphrase for {name}" if new else f"Passphrase for {name}"
     clear_bars()

@@ -16,6 +16,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any, NamedTuple, TextIO, TypeVar
 
@@ -23,12 +24,14 @@ import click
 
 from patchline.patches.errors import PatchlineError, SettingsError, UsageError
 from patchline.patches.files import os_failure
-from patchline.patches.passphrases import remember_environment
+from patchline.patches.passphrases import attended, remember_environment, unattended
 from patchline.patches.progress import clear_bars, showing_progress
 from patchline.patches.stopping import Stopped, stoppable
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any] | click.Command)
 
+_TOLD = "patchline.told"
+_ARGUMENTS = "patchline.arguments"
 _JSON = "patchline.json"
 _YES = "patchline.yes"
 _BROKEN_PIPE = 141
@@ -52,6 +55,24 @@ class Lazy(NamedTuple):
     module: str
     attribute: str
     help: str
+
+
+@dataclass
+class Told:
+    """What a command reported, where nobody sits at a terminal.
+
+    Attributes:
+        document: as `--json` prints it.
+        text: for people; coloured by `click.style` if at all.
+        whole: the text is all there is and stands for itself, such as CSV.
+        notes: what a person should know besides.
+    """
+
+    document: Any = None
+    text: str = ""
+    whole: bool = False
+    notes: list[str] = field(default_factory=list)
+    exit_code: int = 0
 
 
 class LazyGroup(click.Group):
@@ -151,10 +172,37 @@ def report(document: Any, text: str) -> None:
         text: lines for people, coloured by `click.style` if at all. Empty text prints nothing.
     """
     clear_bars()
-    if json_wanted():
+    if (told := _told()) is not None:
+        told.document, told.text = document, text
+    elif json_wanted():
         click.echo(json.dumps(document, indent=2))
     elif text:
         click.echo(_harmless(text))
+
+
+def report_whole(text: str) -> None:
+    """Print a text that stands for itself, byte by byte, such as CSV."""
+    if (told := _told()) is not None:
+        told.text, told.whole = text, True
+    else:
+        click.echo(text, nl=False)
+
+
+def telling(context: click.Context, told: Told) -> None:
+    """Have commands below a context report into `told`; nothing is printed, and nobody is asked."""
+    context.meta[_TOLD] = told
+    unattended(context)
+
+
+def _told() -> Told | None:
+    context = click.get_current_context(silent=True)
+    found = context.meta.get(_TOLD) if context else None
+    return found if isinstance(found, Told) else None
+
+
+def given_line() -> list[str]:
+    """Return what stood on this program's command line, without the program's name."""
+    return list(click.get_current_context().meta[_ARGUMENTS])
 
 
 def json_wanted() -> bool:
@@ -165,7 +213,10 @@ def json_wanted() -> bool:
 def note(text: str) -> None:
     """Tell a person on stderr what is going on or what they should know, apart from the result."""
     clear_bars()
-    click.echo(_harmless(text), err=True)
+    if (told := _told()) is not None:
+        told.notes.append(text)
+    else:
+        click.echo(_harmless(text), err=True)
 
 
 def confirm(question: str) -> bool:
@@ -176,7 +227,7 @@ def confirm(question: str) -> bool:
     """
     if click.get_current_context().meta.get(_YES):
         return True
-    if not sys.stdin.isatty():
+    if not attended():
         raise UsageError("unattended", f"nobody is there to answer: {question}", hint="Give --yes to answer yes.")
     clear_bars()
     return click.confirm(_harmless(question), err=True)
@@ -192,7 +243,7 @@ def ask(question: str, *, option: str) -> str:
     Raises:
         UsageError: nobody is there to answer.
     """
-    if not sys.stdin.isatty():
+    if not attended():
         raise UsageError("unattended", f"nobody is there to answer: {question}", hint=f"Give the answer by {option}.")
     clear_bars()
     return str(click.prompt(_harmless(question), err=True))
@@ -230,6 +281,7 @@ def _invoke(program: click.Command, arguments: list[str]) -> int:
             if os.environ.get("NO_COLOR"):
                 context.color = False
             remember_environment(context)
+            context.meta[_ARGUMENTS] = arguments
             program.invoke(context)
     except click.exceptions.Exit as end:
         return end.exit_code

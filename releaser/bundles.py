@@ -7,6 +7,7 @@ both when somebody asks for it.
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -127,13 +128,31 @@ def save(register: Register, kept: ReleaseSet, folder: Path) -> Path:
     """
     path = folder / kept.name
     fetch(register, kept, path)
-    for ending, data in kept.files().items():
-        write_file(path.with_name(path.name + ending), data, overwrite=True)
+    for ending, data in beside(register, kept).items():
+        write_file(sidecar_path(path, ending), data, overwrite=True)
+    return path
+
+
+def beside(register: Register, kept: ReleaseSet) -> dict[str, bytes]:
+    """Return what lies beside a revision's bundle, by the ending of the name; see `save`.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    found = kept.files()
     if not kept.sidecars.provenance:
         statement = Store.at(register.bundles).read(_statement_name(kept.container), LIMITS.sidecar)
-        if statement is not None:
-            write_file(sidecar_path(path, STATEMENT), statement, overwrite=True)
-    return path
+        found |= {STATEMENT: statement} if statement is not None else {}
+    return found
+
+
+def opened(register: Register, kept: ReleaseSet) -> BinaryIO:
+    """Open the bundle of a revision, to be read here and there; its bytes are not checked.
+
+    Raises:
+        StoreError: the store has not got it.
+    """
+    return Store.at(register.bundles).open(_name(kept.container))
 
 
 def bundle_place(container: str) -> str:

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 from flask import Flask
+from flask_openapi3.openapi import OpenAPI
 from flask_wtf.csrf import CSRFProtect  # type: ignore[import-untyped]
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from patchline.releaser.access.web_key import web_key
 from patchline.web import access, asking, failures, headers, lists, metrics, navigation, words
+from patchline.web.api import bearer, document
+from patchline.web.api.opening import not_as_written, open_api
 from patchline.web.approvals import pages as approvals
 from patchline.web.asking import Office
 from patchline.web.channel_files import pages as channel_files
@@ -33,7 +36,15 @@ def create_app(office: Office) -> Flask:
     settings = office.register.settings
     home = office.register.home
     # Flask looks for folders of its own accord, and does not find those of a namespace package.
-    app = Flask("patchline.web", root_path=str(Path(__file__).parent), instance_path=str(home.absolute()))
+    app = OpenAPI(
+        "patchline.web",
+        root_path=str(Path(__file__).parent),
+        instance_path=str(home.absolute()),
+        info=document.INFO,
+        security_schemes=document.SECURITY_SCHEMES,
+        validation_error_callback=not_as_written,
+        doc_ui=False,
+    )
     app.session_interface = Cookies()
     app.config.update(
         SECRET_KEY=web_key(home),
@@ -51,12 +62,14 @@ def create_app(office: Office) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     asking.furnish(app, office)
     metrics.watch(app)
-    CSRFProtect(app)
+    csrf = CSRFProtect(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    open_api(app, csrf)
     for part in (words, navigation):
         part.teach(app)
     failures.show(app)
     headers.guard(app)
-    access.guard(app, {BY_TOKEN: check_token, metrics.MACHINES: metrics.check})
+    kinds = {BY_TOKEN: check_token, metrics.MACHINES: metrics.check, bearer.KIND: bearer.check}
+    access.guard(app, kinds)
     return app

@@ -37,6 +37,7 @@ class Failure:
         message, hint, code: as of a PatchlineError.
         number: by which the log tells a bug.
         problems: what else is wrong, where several things are.
+        exit_code: with which a command would have ended.
     """
 
     status: int
@@ -46,6 +47,7 @@ class Failure:
     code: str
     number: str | None = None
     problems: tuple[str, ...] = ()
+    exit_code: int | None = None
 
 
 def show(app: Flask) -> None:
@@ -82,6 +84,7 @@ def _problem(failure: Failure) -> dict[str, Any]:
         "detail": failure.message,
         "code": failure.code,
         "hint": failure.hint,
+        **({"exit_code": failure.exit_code} if failure.exit_code else {}),
         **({"number": failure.number} if failure.number else {}),
         **({"problems": list(failure.problems)} if failure.problems else {}),
     }
@@ -91,7 +94,7 @@ def _refusal(error: PatchlineError) -> Failure:
     status = error.http_status
     title = {401: "Not signed in", 403: "Refused", 404: "Not found", 503: "Not now"}.get(status, "It did not work")
     others = tuple(one.message for one in getattr(error, "problems", ()))
-    return Failure(status, title, error.message, error.hint, error.code, problems=others)
+    return Failure(status, title, error.message, error.hint, error.code, None, others, error.exit_code)
 
 
 def _form(error: CSRFError) -> Failure:

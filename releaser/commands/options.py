@@ -3,7 +3,9 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +17,28 @@ from patchline.releaser.register import Change, Register, opened
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_HOME, _PERSON = "patchline.home", "patchline.person"
+_HOME, _PERSON, _PLACE = "patchline.home", "patchline.person", "patchline.place"
+_SERVER, _TOKEN_FILE = "patchline.server", "patchline.token-file"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a command works that was asked for from afar, for whom, and by which clock."""
+
+    register: Register
+    person: str
+    clock: Callable[[], datetime]
+
+
+def placed(context: click.Context, place: Place) -> None:
+    """Have commands below a context work there, whatever else says where and for whom."""
+    context.meta[_PLACE] = place
+
+
+def _place() -> Place | None:
+    context = click.get_current_context(silent=True)
+    found = context.meta.get(_PLACE) if context else None
+    return found if isinstance(found, Place) else None
 
 
 def register_options(command: Command) -> Command:
@@ -25,8 +48,43 @@ def register_options(command: Command) -> Command:
 
 
 def home_option(command: Command) -> Command:
-    """Add `--home` alone, for commands that act for nobody."""
+    """Add `--home` and `--server` alone, for commands that act for nobody."""
+    token = "File with the token for the server, readable for its owner alone; default: PATCHLINE_TOKEN."  # noqa: S105
+    command = _remembered(_TOKEN_FILE, "--token-file", "FILE", token)(_here_or_there(command))
+    server = "Ask this server instead of a register on this machine; default: PATCHLINE_SERVER."
+    command = _remembered(_SERVER, "--server", "URL", server)(command)
     return _remembered(_HOME, "--home", "DIR", "Home of the register; default: PATCHLINE_HOME.")(command)
+
+
+def _here_or_there(command: Command) -> Command:
+    """Let a command run here, or ask a server for it."""
+
+    @wraps(command)
+    def chosen(*given: Any, **named: Any) -> Any:
+        if (server := _server()) is None:
+            return command(*given, **named)
+        from patchline.releaser.remote.calling import call  # Whoever works on a register here need not wait for it.
+
+        meta = click.get_current_context().meta
+        return call(server, meta.get(_TOKEN_FILE))
+
+    return chosen  # type: ignore[return-value]  # it takes what the command takes
+
+
+def _server() -> str | None:
+    """Return the server that is to be asked; a home that is named, or a server's own work, needs none.
+
+    Raises:
+        UsageError: both a server and a home are named.
+    """
+    meta = click.get_current_context().meta
+    given, home = meta.get(_SERVER), meta.get(_HOME)
+    if given and home:
+        raise UsageError("options", "--server and --home name two places")
+    if _place() is not None or home:
+        return None
+    found = given or os.environ.get("PATCHLINE_SERVER")
+    return str(found) if found else None
 
 
 def _remembered(key: str, name: str, metavar: str, explained: str) -> Callable[[Command], Command]:
@@ -48,6 +106,8 @@ def the_person() -> str:
     Raises:
         UsageError: nobody was named.
     """
+    if (place := _place()) is not None:
+        return place.person
     given = click.get_current_context().meta.get(_PERSON) or os.environ.get("PATCHLINE_PERSON")
     if not given:
         raise UsageError("person", "nobody says who acts")
@@ -56,7 +116,10 @@ def the_person() -> str:
 
 @contextmanager
 def the_register() -> Iterator[Register]:
-    """Open the register that the options name."""
+    """Open the register that the options name, or work on the one that is open."""
+    if (place := _place()) is not None:
+        yield place.register
+        return
     with opened(the_home()) as register:
         yield register
 
@@ -77,7 +140,8 @@ def attempt(action: str, subject: str) -> Iterator[Change]:
 
 def clock() -> datetime:
     """Return the time now: the only place of the register's commands that asks."""
-    return datetime.now(UTC)
+    place = _place()
+    return place.clock() if place is not None else datetime.now(UTC)
 
 
 def read_day(ctx: click.Context, parameter: click.Parameter, given: str | None) -> datetime | None:

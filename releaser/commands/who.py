@@ -11,7 +11,7 @@ import click
 from sqlalchemy.orm import Session
 
 from patchline.patches.errors import UsageError
-from patchline.patches.terminal import example, json_option, json_wanted, report
+from patchline.patches.terminal import example, json_option, json_wanted, report, report_whole
 from patchline.patches.wording import counted
 from patchline.releaser.commands.options import clock, home_option, the_register
 from patchline.releaser.documents.answers import (
@@ -270,7 +270,7 @@ def _csv(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows([_harmless(cell) for cell in row] for row in rows)
-    click.echo(text.getvalue(), nl=False)
+    report_whole(text.getvalue())
 
 
 def _harmless(cell: Any) -> Any:
