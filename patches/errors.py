@@ -47,6 +47,7 @@
     ├─ ExpiredError       26   trust or channel expired
     ├─ RecalledError      27   recalled
     ├─ VaultError         30   Vault: not reached, or it says no
+    ├─ RemoteError             what a server refused; the exit code is that of the refusal there
     └─ ProblemsError           several of these at once, the gravest first
 
 A family owns a table of codes; a code is stable, and its table entry is the hint a person reads next.
