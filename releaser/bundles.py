@@ -7,7 +7,6 @@ both when somebody asks for it.
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -144,15 +143,6 @@ def beside(register: Register, kept: ReleaseSet) -> dict[str, bytes]:
         statement = Store.at(register.bundles).read(_statement_name(kept.container), LIMITS.sidecar)
         found |= {STATEMENT: statement} if statement is not None else {}
     return found
-
-
-def opened(register: Register, kept: ReleaseSet) -> BinaryIO:
-    """Open the bundle of a revision, to be read here and there; its bytes are not checked.
-
-    Raises:
-        StoreError: the store has not got it.
-    """
-    return Store.at(register.bundles).open(_name(kept.container))
 
 
 def bundle_place(container: str) -> str:

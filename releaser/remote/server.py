@@ -70,6 +70,8 @@ class Server:
         if method != "GET":
             headers["Idempotency-Key"] = str(uuid.uuid4())
         response = self._send(method, f"{at}{query}", headers, body)
+        if response.status == 302:
+            raise self._refusal(response)
         try:
             data = self._read(response)
             return json.loads(data)
@@ -85,6 +87,9 @@ class Server:
             RemoteError, SourceError: as `ask`.
         """
         response = self._send("GET", at, {"Accept": "application/octet-stream"}, None)
+        if response.status == 302:  # The store hands it out; the token is none of its business.
+            response.close()
+            response = self._elsewhere(response.headers.get("Location", ""))
         try:
             file.writelines(response.stream(1 << 20, decode_content=False))
         except HTTPError as error:
@@ -108,8 +113,20 @@ class Server:
         except HTTPError as error:
             reason = getattr(error, "reason", None) or error
             raise SourceError("unreachable", f"{self.address} cannot be asked: {type(reason).__name__}") from None
-        if response.status >= 300:
+        if response.status >= 300 and response.status != 302:
             raise self._refusal(response)
+        return response
+
+    def _elsewhere(self, address: str) -> BaseHTTPResponse:
+        try:
+            response = self.pool.request(
+                "GET", address, preload_content=False, redirect=False, timeout=_PATIENCE, retries=_TRIES
+            )
+        except HTTPError:
+            raise SourceError("unreachable", f"where {self.address} keeps its files cannot be asked") from None
+        if response.status != 200:
+            response.close()
+            raise SourceError("status", f"where {self.address} keeps its files was answered {response.status}")
         return response
 
     def _refusal(self, response: BaseHTTPResponse) -> PatchlineError:

@@ -36,6 +36,6 @@ def not_as_written(error: ValidationError) -> Response:
 def _tell_of_tokens(app: Flask) -> None:
     @app.after_request
     def tell(response: Response) -> Response:
-        if response.status_code == 401 and request.path.startswith(failures.API):
+        if response.status_code == 401 and request.path.startswith(failures.FOR_PROGRAMS):
             response.headers["WWW-Authenticate"] = "Bearer"
         return response
