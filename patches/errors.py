@@ -162,6 +162,7 @@ class UsageError(PatchlineError):
         "setup-name": "Names in Vault have lower-case letters, digits and dashes, at most 63.",
         "setup-field": "patchline setup add --help shows how setups and endpoints are written.",
         "setup-secret": "Leave it out of the address; logins belong into Vault: patchline setup import.",
+        "report-form": "Bring a report as patchline-site wrote it, or paste the text of the mail.",
         "search": "Search for a name, an alias, a hotfix, a CVE, or the code of a level.",
         "told": "Say it as patchline-site inventory shows it: patchline site tell --help.",
         "date": "Write the date as YYYY-MM-DD.",

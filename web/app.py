@@ -20,8 +20,15 @@ from patchline.web.me import pages as me
 from patchline.web.sessions import Cookies
 from patchline.web.sign_in import pages as sign_in
 from patchline.web.start import pages as start
+from patchline.web.support.customers import pages as customers
+from patchline.web.support.exposure import pages as exposure
+from patchline.web.support.fleet import pages as fleet
+from patchline.web.support.reports import pages as reports
+from patchline.web.support.search import pages as support
+from patchline.web.support.sites import pages as sites
 
-BLUEPRINTS = (approvals, channel_files, delivery, me, sign_in, start, metrics.pages)
+_SUPPORT = (support, customers, sites, exposure, fleet, reports)
+BLUEPRINTS = (approvals, channel_files, delivery, me, sign_in, start, metrics.pages, *_SUPPORT)
 _LARGEST_FORM = 1 << 20
 """Bytes of a request; pages that take files say so themselves."""
 

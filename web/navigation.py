@@ -28,7 +28,7 @@ SECTIONS = (
     Section("Hotfixes", "hotfixes.listed", ("hotfixes", "baselines")),
     Section("Approvals", "approvals.queue", ("approvals",)),
     Section("Rollouts", "rollouts.listed", ("rollouts", "recalls")),
-    Section("Support", "support.search", ("support", "reports")),
+    Section("Support", "support.search", ("support", "customers", "sites", "exposure", "fleet", "reports")),
     Section("Setups", "setups.listed", ("setups", "loans")),
     Section("Register", "audit.events", ("audit", "administration")),
 )

@@ -7,7 +7,7 @@ others may read.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from patchline.patches.errors import NotFoundError, StateError
@@ -110,9 +110,17 @@ def the_customer(session: Session, id_: str) -> Customer:
     return customer
 
 
-def listed(session: Session, limit: int, after: str | None = None) -> Sequence[Listed]:
-    """Return customers by id, those after one of them."""
+def listed(
+    session: Session, limit: int, after: str | None = None, *, tier: str | None = None, text: str | None = None
+) -> Sequence[Listed]:
+    """Return customers by id, those after one of them; of a tier, or with a text in id, title or alias."""
     sites = select(func.count()).where(Site.customer == Customer.id, Site.retired.is_(None)).scalar_subquery()
     query = select(Customer, sites).order_by(Customer.id).limit(limit)
-    rows = session.execute(query.where(Customer.id > after) if after is not None else query)
-    return [Listed(customer, number) for customer, number in rows]
+    if after is not None:
+        query = query.where(Customer.id > after)
+    if tier is not None:
+        query = query.where(Customer.tier == tier)
+    if text is not None:
+        named = (column.icontains(text, autoescape=True) for column in (Customer.id, Customer.title, Customer.alias))
+        query = query.where(or_(*named))
+    return [Listed(customer, number) for customer, number in session.execute(query)]

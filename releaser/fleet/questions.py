@@ -242,8 +242,20 @@ def listed(
         UsageError: the limit is out of bounds.
         NotFoundError: there is no such site to go on after.
     """
+    return listed_where(session, subject, matching(subject, answer), limit=limit, after=after)
+
+
+def listed_where(
+    session: Session,
+    subject: Subject,
+    condition: ColumnElement[bool],
+    *,
+    limit: int | None = 100,
+    after: str | None = None,
+) -> Page:
+    """Return the sites that a condition holds for, by customer; as `listed`."""
     check_limit(limit)
-    query = keys(subject, matching(subject, answer))
+    query = keys(subject, condition)
     if after is not None:
         query = query.where(_beyond(session, after))
     if limit is not None:
