@@ -18,7 +18,7 @@ from patchline.releaser.tables.customers import CONNECTIVITY, Site
 from patchline.releaser.tables.fleet import Applied, EvidenceGrade, SiteState
 from patchline.releaser.tables.hotfixes import Hotfix, Revision
 
-BOUNDS = (7, 30, 60, 90)
+BOUNDS = (30, 60, 90)
 """Days that part ages."""
 OLDER, UNHEARD = "older", "never"
 BUCKETS = (*(f"up to {days} days" for days in BOUNDS), OLDER, UNHEARD)
@@ -61,7 +61,7 @@ class Ages:
 
     def product_document(self, product: str) -> dict[str, Any]:
         """Return the row of a product."""
-        silent = {f"silent_{days}": self.silent(days, product) for days in BOUNDS[1:]}
+        silent = {f"silent_{days}": self.silent(days, product) for days in BOUNDS}
         never = self.of(product=product, buckets=[UNHEARD])
         return {"product": product, "sites": self.of(product=product), **silent, "never": never}
 

@@ -12,7 +12,7 @@ from patchline.web.lists import Table
 from patchline.web.plots import Bar, Heading, Plot, Stack
 
 pages = Blueprint("fleet", __name__, url_prefix="/support/fleet")
-_AGE_TONES = dict(zip(BUCKETS, ("good", "good", "busy", "warn", "bad", "off"), strict=True))
+_AGE_TONES = dict(zip(BUCKETS, ("good", "busy", "warn", "bad", "off"), strict=True))
 
 
 @pages.get("/")
@@ -30,9 +30,9 @@ def page() -> Response:
         ages=found,
         apart=apart,
         rows=rows,
-        bounds=BOUNDS[1:],
+        bounds=BOUNDS,
         figures=[_ages(found), _grades(found)],
-        heard_apart=sum(apart[name] for name in BUCKETS[:4]),
+        heard_apart=sum(apart[name] for name in BUCKETS[:3]),
     )
 
 
@@ -52,7 +52,7 @@ def _grades(found: Ages) -> Plot:
 @access.people
 def of_product(product: str) -> Response:
     """Show at which levels the sites of a product are, and its newest hotfixes."""
-    session, now = asking.reading(), asking.now()
+    session = asking.reading()
     the_product(session, product)
     counted = overall.baselines(session, product)
     newest = overall.newest_hotfixes(session, product, {one.baseline: one.sites for one in counted})
@@ -75,7 +75,6 @@ def of_product(product: str) -> Response:
         figures=[_baselines(counted), _levels(common)],
         near=sum(one.near for one in counted),
         sites=sum(one.sites for one in counted),
-        now_=now,
     )
 
 

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, flash, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from patchline.patches.errors import UsageError
+from patchline.patches.identifiers import level_code
 from patchline.releaser.documents.customers import key_document, site_document
 from patchline.releaser.documents.sites import continuity_document, difference_document, history_document
 from patchline.releaser.fleet import enrolling, site_lists, sites, telling, upgrades
@@ -80,6 +81,7 @@ def page(name: str) -> Response:
         site=site,
         customer=the_customer(session, site.customer),
         account=account,
+        code=level_code(account.level.digest) if account.level.digest else None,
         when=when,
         keys=keys,
         nodes=nodes,
