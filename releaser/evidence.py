@@ -24,7 +24,9 @@ from patchline.patches.provenance import Provenance, with_evidence
 from patchline.releaser.hotfixes import label, locked, move
 from patchline.releaser.register import Change
 from patchline.releaser.states import Action, State, check_moment
+from patchline.releaser.tables.customers import Site
 from patchline.releaser.tables.hotfixes import Evidence, Revision
+from patchline.releaser.tables.setups import SetupFacet
 
 KIND = "junit"
 _MOST_BYTES = 64 * MIB
@@ -106,7 +108,11 @@ def read_results(path: Path) -> Results:
 
 
 def attach(
-    change: Change, identifier: str, results: Sequence[Results], setup: str | None, facets: Mapping[str, str]
+    change: Change,
+    identifier: str,
+    results: Sequence[Results],
+    setup: str | None,
+    facets: Mapping[str, str | Sequence[str]],
 ) -> Revision:
     """Attach test results to a revision that was built; those that it has already are no matter.
 
@@ -114,22 +120,29 @@ def attach(
         change: under way.
         identifier: of the hotfix or revision.
         results: what was read.
-        setup: name of the installation on which the tests ran.
-        facets: what is particular about it, such as `database` and `postgresql 15`.
+        setup: name of the installation on which the tests ran; what a setup of the register is made of now is kept too.
+        facets: what is particular about it, such as `database` and `postgresql 15`; instead of the setup's of that kind.
 
     Raises:
         StateError: it is not built, or was submitted.
         UsageError: a name is not allowed.
     """
-    for word in (*([setup] if setup else []), *facets, *facets.values()):
+    values = [value for said in facets.values() for value in ([said] if isinstance(said, str) else said)]
+    for word in (*([setup] if setup else []), *facets, *values):
         if not _WORD.fullmatch(word):
             raise UsageError("hotfix-field", f"{word[:80]!r} is not allowed as name of a setup or facet")
     revision = locked(change, identifier)
     check_moment(Action.EVIDENCE, State(revision.state), label(revision))
     known = set(given_for(change.session, revision))
+    made_of = {**_made_of(change.session, setup), **facets}
     fresh = [one for one in results if one.sha256 not in known]
     for one in {item.sha256: item for item in fresh}.values():
-        facts = {**asdict(one), "passed": one.passed, "setup": setup, "facets": dict(facets)}
+        facts = {
+            **asdict(one),
+            "passed": one.passed,
+            "setup": setup,
+            "facets": {kind: _alone(said) for kind, said in made_of.items()},
+        }
         change.session.add(
             Evidence(
                 revision=revision.id,
@@ -146,6 +159,21 @@ def attach(
     if fresh:
         move(change, revision, Action.EVIDENCE, State.BUILT, facts={"results": [one.sha256 for one in fresh]})
     return revision
+
+
+def _made_of(session: Session, setup: str | None) -> dict[str, list[str]]:
+    """Return the facets of a setup that the register knows, by their kind."""
+    query = select(SetupFacet.kind, SetupFacet.value).join(Site, Site.id == SetupFacet.setup).where(Site.name == setup)
+    found: dict[str, list[str]] = {}
+    for kind, value in session.execute(query.order_by(SetupFacet.kind, SetupFacet.value)) if setup else ():
+        found.setdefault(kind, []).append(value)
+    return found
+
+
+def _alone(said: str | Sequence[str]) -> str | list[str]:
+    """Return one value as it is, and several as a list."""
+    values = [said] if isinstance(said, str) else list(said)
+    return values[0] if len(values) == 1 else values
 
 
 def given_for(session: Session, revision: Revision) -> dict[str, dict[str, Any]]:

@@ -109,7 +109,10 @@ def evidence(
     """Attach JUnit results of what was built; the builder signs them with the provenance."""
     results = [read_results(file) for file in files]
     with attempt("hotfix.evidence", identifier) as change:
-        revision = attach(change, identifier, results, setup, dict(facets))
+        by_kind: dict[str, list[str]] = {}
+        for kind, value in facets:
+            by_kind.setdefault(kind, []).append(value)
+        revision = attach(change, identifier, results, setup, by_kind)
         given = given_for(change.session, revision)
     if statement is not None:
         amend(statement, revision.manifest_sha256 or "", given)

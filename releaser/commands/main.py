@@ -37,6 +37,9 @@ _COMMANDS = {
     "issue": Lazy(
         "patchline.releaser.commands.issue", "issue", "Say which baselines are affected, and see what is fixed."
     ),
+    "compatibility": Lazy(
+        "patchline.releaser.commands.compatibility", "compatibility_command", "See on what a hotfix was tested."
+    ),
     "hotfix": Lazy("patchline.releaser.commands.hotfix", "hotfix", "Make, review, publish and recall hotfixes."),
     "campaign": Lazy("patchline.releaser.commands.campaign", "campaign", "See and submit one fix for many baselines."),
     "contains": Lazy("patchline.releaser.commands.contains", "contains", "Find a file or component in all baselines."),

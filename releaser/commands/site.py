@@ -14,6 +14,7 @@ _COMMANDS = {
     "accept-restore": Lazy(f"{_HERE}.site_tell", "accept_restore", "Say that a site was restored from a backup."),
     "split": Lazy(f"{_HERE}.site_tell", "split", "Say that a site was cloned, and what the copy is."),
     "show": Lazy(f"{_HERE}.site_keep", "show", "Show a site, its keys and nodes, and how we know its level."),
+    "facets": Lazy(f"{_HERE}.site_facets", "facets", "Say what a site is made of: database, ldap and so on."),
     "diff": Lazy(f"{_HERE}.site_diff", "diff", "Show what differs between two sites."),
 }
 

@@ -5,7 +5,7 @@ No column holds a secret: a credential here says in which place of Vault it is, 
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from patchline.releaser.tables.base import Base
@@ -51,6 +51,21 @@ class SetupFacet(Base):
     setup: Mapped[int] = mapped_column(ForeignKey("setup.site"), primary_key=True)
     kind: Mapped[str] = mapped_column(String(16), primary_key=True)
     value: Mapped[str] = mapped_column(String(80), primary_key=True)
+
+
+class SiteFacets(Base):
+    """What a customer's site is made of, as somebody declared; a site without a row is unknown.
+
+    Attributes:
+        facets: canonical JSON of kinds and values in order, so that the database can count equal ones.
+    """
+
+    __tablename__ = "site_facets"
+
+    site: Mapped[int] = mapped_column(ForeignKey("site.id"), primary_key=True, autoincrement=False)
+    facets: Mapped[str] = mapped_column(Text)
+    told: Mapped[datetime]
+    told_by: Mapped[str] = mapped_column(ForeignKey("person.id"))
 
 
 class SetupEndpoint(Base):
