@@ -3,7 +3,7 @@
 import itertools
 import uuid
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import hvac
@@ -24,7 +24,6 @@ from patchline.vault.preparing import prepare
 from patchline.vault.preparing_loans import LentDatabase
 from patchline.vault.setups import Login
 from tests.bao import Space
-from tests.registers import NOW
 from tests.setups import _administrator, _asks_passwords, target_address
 
 HOUR = timedelta(hours=1)
@@ -61,9 +60,9 @@ def opens(login: Login) -> bool:
 
 @dataclass
 class Clock:
-    """A clock that a test moves; between its moments each look is a little later."""
+    """A clock that a test moves; it begins with the day's, since targets have clocks of their own."""
 
-    now: datetime = NOW
+    now: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
     ticks: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def __call__(self) -> datetime:
