@@ -25,6 +25,7 @@ from patchline.releaser.doctor_keys import Finding
 from patchline.releaser.emergencies import unratified
 from patchline.releaser.git_store import GitStore
 from patchline.releaser.home import mirror_folder
+from patchline.releaser.loans.findings import of_loans
 from patchline.releaser.policies import newest_policy
 from patchline.releaser.published import Published, read_published
 from patchline.releaser.register import Register
@@ -118,6 +119,7 @@ def examine(register: Register, now: datetime) -> Health:
         _machine,
         _vault,
         _web,
+        _loans,
     )
     findings = tuple(finding for look in looks for finding in _safely(look, patient, now))
     try:
@@ -349,3 +351,9 @@ def _web(patient: Patient, now: datetime) -> Iterator[Finding]:
         with register.read() as session:
             yield from doctor_web.links(session, now)
             yield from doctor_web.expiring_tokens(session, now)
+
+
+def _loans(patient: Patient, now: datetime) -> Iterator[Finding]:
+    if patient.schema_is_right:
+        with patient.register.read() as session:
+            yield from of_loans(session, now)

@@ -18,7 +18,7 @@ from pathlib import Path
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.DOTALL | re.MULTILINE)
 VARIABLE = re.compile(
     r"\b(?:[0-9A-Z]{5}(?:-[0-9A-Z]{5}){4}|[0-9A-Z]{4}(?:-[0-9A-Z]{4}){6}|[0-9A-Z]{4}(?:-[0-9A-Z]{4}){2}|[0-9a-f]{12,64}"
-    r"|C-20\d\d-\d{4}|20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|\+00:00))(?![0-9A-Za-z-])"
+    r"|l[0-9][0-9a-hjkmnp-tv-z]{6}|C-20\d\d-\d{4}|20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|\+00:00))(?![0-9A-Za-z-])"
 )
 PERSON = re.compile(r"# (\w+)\b")
 

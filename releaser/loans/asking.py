@@ -29,8 +29,8 @@ LONGEST = timedelta(days=30)
 """Of a loan, however often it is extended; Vault's own end of its token comes a day later."""
 _AHEAD = timedelta(days=366)
 _LONGEST_PURPOSE = 300
-_ID_LETTERS = 7
-_ID = re.compile(r"l[0-9a-z]{7}")
+_ID_LETTERS = 6
+_ID = re.compile(r"l[0-9][0-9a-z]{6}")
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,8 @@ def check_id(text: str) -> str:
 
 def _new_id() -> str:
     """Return an id that names things in Vault and at targets too; drawn, so that a restored register repeats none."""
-    return f"l{identifiers.crockford(secrets.randbits(5 * _ID_LETTERS), _ID_LETTERS).lower()}"
+    drawn = identifiers.crockford(secrets.randbits(5 * _ID_LETTERS), _ID_LETTERS).lower()
+    return f"l{secrets.randbelow(10)}{drawn}"
 
 
 def _lock(change: Change, setup: int) -> None:

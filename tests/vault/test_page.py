@@ -1,5 +1,6 @@
 """The page of Vault is played, command by command, against a real OpenBao."""
 
+import json
 import os
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from patchline.releaser.register import opened
 from tests.bao import PROGRAM, started
 from tests.fleets import Fleet
+from tests.lending import MAKERS_PASSWORD, maker
 from tests.registers import make_home
 from tests.setups import Account, target_address
 from tests.transcripts import Play
@@ -41,9 +43,10 @@ def test_page_of_vault_shows_what_is_printed(server, tmp_path):
     account = lab(tmp_path)
     play = People(tmp_path, **places, PATH=path)
     assert play.page(PAGE) > 20
-    given = ("vera.token", "wiki.csv")
+    given = ("vera.token", "wiki.csv", "maker.json")
     kept = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file() and file.name not in given)
-    assert server.root.encode() not in kept and account.password.encode() not in kept
+    for secret in (server.root, account.password, MAKERS_PASSWORD):
+        assert secret.encode() not in kept
     assert not account.opens(account.password)
 
 
@@ -52,6 +55,7 @@ def lab(folder):
     with opened(make_home("sqlite", folder / "home")) as register:
         fleet = Fleet(register).product("shop")
         fleet.site("lab-1", fleet.customer("own"), "shop", environment="test")
+        fleet.site("lab-2", "own", "shop", environment="test")
     account = Account.made("from-the-wiki")
     lines = (
         "setup,team,endpoint,kind,address,username,password,source",
@@ -60,4 +64,7 @@ def lab(folder):
     )
     (folder / "wiki.csv").write_text("\n".join(lines) + "\n")
     (folder / "by-hand").write_text("made by hand\n")
+    (folder / "lab-2.address").write_text(target_address())
+    name, group = maker()
+    (folder / "maker.json").write_text(json.dumps({"username": name, "password": MAKERS_PASSWORD, "group": group}))
     return account
