@@ -90,12 +90,17 @@ def chain(session: Session) -> int:
     return moved
 
 
+def count(session: Session) -> int:
+    """Return the number of events in the chain."""
+    return session.scalar(select(func.max(AuditEvent.sequence))) or 0
+
+
 def head(session: Session) -> tuple[int, str]:
     """Return the number of events in the chain and the digest of the last."""
-    count = session.scalar(select(func.max(AuditEvent.sequence)))
-    if count is None:
+    last = count(session)
+    if not last:
         return 0, START
-    return count, str(session.scalar(select(AuditEvent.digest).where(AuditEvent.sequence == count)))
+    return last, str(session.scalar(select(AuditEvent.digest).where(AuditEvent.sequence == last)))
 
 
 def rows(session: Session, first: int = 1) -> Iterator[Row]:

@@ -72,7 +72,7 @@ def verify(session: Session, checkpoints: Sequence[Checkpoint]) -> Verified:
         AuditError: an event was changed, dropped or added, or checkpoints from outside are of another chain.
     """
     outside, told = heads(checkpoints), heads(audit.told(session))
-    total = audit.head(session)[0]
+    total = audit.count(session)
     watch().tell("checking events", total, "items")
     try:
         chain = audit_chain.check(_watched(audit.rows(session)), {**told, **outside})
@@ -118,7 +118,7 @@ def export(session: Session, out: BinaryIO) -> tuple[int, str]:
     A line is JSON: `sequence`, `previous`, `digest` and, as one string, the `body` whose bytes the digest covers.
     """
     count, head = 0, audit_chain.START
-    watch().tell("writing events", audit.head(session)[0], "items")
+    watch().tell("writing events", audit.count(session), "items")
     for row in _watched(audit.rows(session)):
         count, head = row.sequence, row.digest.decode("ascii", "backslashreplace")
         line = {

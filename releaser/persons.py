@@ -90,9 +90,33 @@ def disable(change: Change, id_: str, roles: Sequence[Role] = ()) -> Listed:
     return _listed(person)
 
 
+def take_roles(change: Change, id_: str, roles: Sequence[Role]) -> Listed:
+    """Take roles from a person.
+
+    Raises:
+        UsageError: no role is named.
+        NotFoundError, RefusedError: as in `disable`.
+    """
+    if not roles:
+        raise UsageError("person-role", "no role is named")
+    return disable(change, id_, roles)
+
+
 def listed(session: Session) -> list[Listed]:
     """Return all persons by id."""
     return [_listed(person) for person in session.scalars(select(Person).order_by(Person.id))]
+
+
+def the_person(session: Session, id_: str) -> Listed:
+    """Return a person.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    person = session.get(Person, id_) if identifiers.PERSON.fullmatch(id_) else None
+    if person is None:
+        raise NotFoundError("person", f"there is no person {id_[:64]!r}")
+    return _listed(person)
 
 
 def require_role(session: Session, by: str, *roles: Role) -> None:

@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from flask import Flask, g, redirect, request, session, url_for
-from sqlalchemy import select
 from werkzeug.wrappers import Response
 
 from patchline.patches.errors import AccessError, RefusedError
 from patchline.releaser.access import web_sessions
 from patchline.releaser.tables.access import VENDOR
-from patchline.releaser.tables.people import Person, PersonRole, Role
+from patchline.releaser.tables.people import Person, Role
 from patchline.web import asking, browsers, failures
 
 TOKEN = "token"  # noqa: S105 (the name of a field)
@@ -138,8 +137,8 @@ def recognise() -> bool:
     person = asking.reading().get(Person, live.subject) if live else None
     if live is None or person is None or person.disabled is not None:
         return False
-    held = asking.reading().scalars(select(PersonRole.role).where(PersonRole.person == person.id))
-    g.person, g.name, g.roles, g.live = person.id, person.name, frozenset(Role(role) for role in held), live
+    g.person, g.name, g.live = person.id, person.name, live
+    g.roles = frozenset(Role(held.role) for held in person.roles)
     if live.note:
         asking.close_reading()
         with asking.register().database.write() as writing:

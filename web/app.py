@@ -9,10 +9,12 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from patchline.releaser.access.web_key import web_key
 from patchline.web import access, asking, failures, headers, lists, metrics, navigation, words
+from patchline.web.administration import pages as administration
 from patchline.web.api import bearer, document
 from patchline.web.api.opening import not_as_written, open_api
 from patchline.web.approvals import pages as approvals
 from patchline.web.asking import Office
+from patchline.web.audit import pages as audit
 from patchline.web.channel_files import pages as channel_files
 from patchline.web.delivery import BY_TOKEN, check_token
 from patchline.web.delivery import pages as delivery
@@ -28,7 +30,8 @@ from patchline.web.support.search import pages as support
 from patchline.web.support.sites import pages as sites
 
 _SUPPORT = (support, customers, sites, exposure, fleet, reports)
-BLUEPRINTS = (approvals, channel_files, delivery, me, sign_in, start, metrics.pages, *_SUPPORT)
+_REGISTER = (administration, audit)
+BLUEPRINTS = (approvals, channel_files, delivery, me, sign_in, start, metrics.pages, *_SUPPORT, *_REGISTER)
 _LARGEST_FORM = 1 << 20
 """Bytes of a request; pages that take files say so themselves."""
 

@@ -13,9 +13,12 @@ from patchline.web import asking
 GOOD, BUSY, WARN, BAD, OFF = "good", "busy", "warn", "bad", "off"
 TONES = {
     **dict.fromkeys(("approved", "published", "applied", "works", "done", "returned", "free", "acknowledged"), GOOD),
+    **dict.fromkeys(("verified", "active", "good", "ratified"), GOOD),
     **dict.fromkeys(
         ("draft", "built", "planned", "applicable", "available", "downloaded", "reserved", "issuing"), BUSY
     ),
+    **dict.fromkeys(("attention", "refused"), WARN),
+    **dict.fromkeys(("revoked",), BAD),
     **dict.fromkeys(("in-review", "running", "on-loan", "revoking", "soaking"), BUSY),
     **dict.fromkeys(
         ("important", "held", "paused", "due-soon", "pending-restart", "pending", "stale", "told", "unratified"), WARN

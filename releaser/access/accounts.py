@@ -8,6 +8,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from patchline.patches import identifiers
@@ -203,6 +204,16 @@ def offer_link(change: Change, person: str) -> links.Made:
     made = links.make(change.session, VENDOR, person, change.by, change.now)
     change.record("account.link", person)
     return made
+
+
+def ways_in(session: Session) -> dict[str, str]:
+    """Return how each of the vendor's people who can signs in."""
+    columns = (Account.subject, Account.password.is_not(None), Account.issuer)
+    rows = session.execute(select(*columns).where(Account.audience == VENDOR))
+    return {
+        subject: " and ".join([*(["password"] if password else []), *([issuer] if issuer else [])])
+        for subject, password, issuer in rows
+    }
 
 
 def end_sessions(change: Change, person: str) -> None:

@@ -5,12 +5,12 @@ from datetime import datetime
 import click
 
 from patchline.patches.errors import SettingsError
-from patchline.patches.statements import time_text
 from patchline.patches.terminal import example, json_option, report
 from patchline.patches.wording import counted
 from patchline.releaser import doctor as examination
 from patchline.releaser.commands.options import clock, home_option, the_home
 from patchline.releaser.doctor import Health
+from patchline.releaser.documents.office import health_document
 from patchline.releaser.register import opened
 
 
@@ -23,12 +23,7 @@ def doctor(context: click.Context) -> None:
     now = clock()
     with opened(the_home(), any_schema=True) as register:
         health = examination.examine(register, now)
-    document = {
-        "findings": [vars(finding) for finding in health.findings],
-        "expiries": {role: time_text(moment) for role, moment in sorted(health.expiries.items())},
-        "losses": list(health.losses),
-    }
-    report(document, "\n".join(_words(health, now)))
+    report(health_document(health), "\n".join(_words(health, now)))
     if health.findings:
         context.exit(SettingsError.exit_code)
 

@@ -1,7 +1,6 @@
 """`patchline person`: who acts in the register, and as what."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -13,6 +12,7 @@ from patchline.releaser import persons
 from patchline.releaser.access import accounts
 from patchline.releaser.approving import browser_keys
 from patchline.releaser.commands.options import attempt, clock, register_options, the_person, the_register
+from patchline.releaser.documents.office import person_document
 from patchline.releaser.persons import Listed
 from patchline.releaser.rollouts.waiting import set_address
 from patchline.releaser.tables.people import Role
@@ -46,7 +46,7 @@ def list_persons() -> None:
     with the_register() as register, register.read() as session:
         found = persons.listed(session)
     width = max((len(one.id) for one in found), default=0)
-    report([_document(one) for one in found], "\n".join(persons.words(one, width) for one in found))
+    report([person_document(one) for one in found], "\n".join(persons.words(one, width) for one in found))
 
 
 @person.command(epilog=example("patchline person disable ben"))
@@ -123,15 +123,4 @@ def retire_key(key: str) -> None:
 
 
 def _report(person: Listed) -> None:
-    report(_document(person), persons.words(person))
-
-
-def _document(person: Listed) -> dict[str, Any]:
-    disabled = time_text(person.disabled) if person.disabled else None
-    return {
-        "id": person.id,
-        "name": person.name,
-        "roles": list(person.roles),
-        "added": time_text(person.added),
-        "disabled": disabled,
-    }
+    report(person_document(person), persons.words(person))

@@ -35,6 +35,21 @@ PAGES: dict[str, Any] = {
     "start.page": PEOPLE,
     "start.style": PEOPLE,
     "start.sign_out": OWN,
+    # audit
+    "audit.events": BUILDERS,
+    "audit.export": BUILDERS,
+    "audit.checkpoint": BUILDERS,
+    # administration
+    "administration.people": MANAGERS,
+    "administration.add": MANAGERS,
+    "administration.person": MANAGERS,
+    "administration.give_roles": MANAGERS,
+    "administration.take_roles": MANAGERS,
+    "administration.disable": MANAGERS,
+    "administration.sign_out": MANAGERS,
+    "administration.link": MANAGERS,
+    "administration.health": MANAGERS,
+    "administration.held": BUILDERS,
     # channel_files
     "channel.file": ANYONE,
 }
