@@ -612,6 +612,8 @@ class SourceError(StateError):
         "too-large": "Do not use this source, and tell the vendor: it gives more than is signed.",
         "no-channel": "Give the address or folder that holds `metadata`, or a kit.",
         "none": "Name where to fetch from with --from; the trust file of this site names no channel.",
+        "no-vendor": "Name the vendor's server with --to, or set PATCHLINE_VENDOR.",
+        "refused": "Ask the vendor; the report can also be handed over as a file: patchline-site report --out FILE.",
     }
 
 

@@ -8,7 +8,10 @@ import click
 
 from patchline.patches.errors import SourceError
 from patchline.patches.site.accepting import offer_documents, offer_lines
+from patchline.patches.site.check_in import Answer
+from patchline.patches.site.command_look import take
 from patchline.patches.site.command_options import clock, site_options, stale_option, the_site
+from patchline.patches.site.command_send import answer_document, answer_lines, send_report
 from patchline.patches.site.fetching import Fetched, fetch
 from patchline.patches.site.offers import Standing
 from patchline.patches.site.sources import opened_source
@@ -19,20 +22,49 @@ from patchline.patches.terminal import example, json_option, note, report
 
 @click.command("fetch", epilog=example("patchline-site fetch", "patchline-site fetch --from /media/stick/kit"))
 @click.option("--from", "given", metavar="URL|DIR", help="Channel or kit; default: the channel of the trust file.")
+@click.option("--send", is_flag=True, help="Then send this site's report to the vendor's server.")
+@click.option(
+    "--to", "vendor", metavar="URL", envvar="PATCHLINE_VENDOR", help="The vendor's server; default: the channel's own."
+)
 @stale_option
 @site_options
 @json_option
-def fetch_command(root: Path | None, state_folder: Path | None, stale: datetime | None, given: str | None) -> None:
-    """Take the newest policy and recalls, and bring what is new for this site; apply nothing."""
+def fetch_command(
+    root: Path | None,
+    state_folder: Path | None,
+    stale: datetime | None,
+    given: str | None,
+    vendor: str | None,
+    *,
+    send: bool,
+) -> None:
+    """Take the newest policy and recalls, and bring what is new for this site; apply nothing.
+
+    With --send the report goes out afterwards, and it is a warning when the vendor's server names a hotfix for this site
+    that the channel does not list.
+    """
     with the_site(root, state_folder) as site:
         address = given or site_trust(site).channel
         if address is None:
             raise SourceError("none", "this site knows no channel to fetch from")
         with opened_source(address) as source:
             fetched = fetch(site, source, clock(), stale)
-    for warning in fetched.warnings:
+        sent = send_report(site, take(site, check=True), vendor, clock()) if send else None
+    warnings = [*fetched.warnings, *(_unlisted(fetched, sent[1]) if sent else [])]
+    for warning in warnings:
         note(f"warning: {warning}")
-    report(_document(fetched), "\n".join(_lines(fetched)))
+    document = {**_document(fetched), "warnings": warnings, "sent": answer_document(*sent) if sent else None}
+    report(document, "\n".join([*_lines(fetched), *(answer_lines(*sent) if sent else [])]))
+
+
+def _unlisted(fetched: Fetched, answer: Answer) -> list[str]:
+    """Return what the server names and the channel does not: one of the two is not up to date."""
+    listed = {offer.label for offer in fetched.offers}
+    return [
+        f"the vendor's server names {one}, which the channel does not list"
+        for one in answer.labels
+        if one not in listed
+    ]
 
 
 def _document(fetched: Fetched) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from patchline.patches import documents
+from patchline.patches.errors import UsageError
 from patchline.patches.files import write_file
 from patchline.patches.site import inventory as inventories
 from patchline.patches.site import restarts
@@ -21,7 +22,8 @@ from patchline.patches.terminal import example, json_option, note, report
 from patchline.patches.wording import counted
 
 
-def _take(site: Site, *, check: bool) -> Inventory:
+def take(site: Site, *, check: bool) -> Inventory:
+    """Take the inventory of a site as its commands show it."""
     journal, ledger = Journal(site), site.ledger()
     check_heads(journal, ledger)
     found = inventories.take(site, ledger, unfinished=journal.under_way, check=check)
@@ -37,7 +39,7 @@ def _take(site: Site, *, check: bool) -> Inventory:
 def inventory(root: Path | None, state_folder: Path | None, check: bool) -> None:
     """Show the patch level, its code, and what is applied."""
     with the_site(root, state_folder) as site:
-        found = _take(site, check=check)
+        found = take(site, check=check)
     lines = [f"{site.product} {found.level.label}", f"code {found.level.code}"]
     for layer in found.layers:
         lines.append(f"  {layer.label} applied {layer.time}: {', '.join(layer.fixes) or 'no fixes'}")
@@ -97,14 +99,30 @@ def _done(row: dict[str, Any], ledger: Ledger) -> str:
             return str(other)
 
 
-@click.command("report", epilog=example("patchline-site report --out report.json"))
+@click.command(
+    "report",
+    epilog=example(
+        "patchline-site report --out report.json", "patchline-site report --send --to https://support.vendor.example"
+    ),
+)
 @click.option("--out", type=EXISTING, help="Write the signed report to this file.")
+@click.option("--send", is_flag=True, help="Send it to the vendor's server, and hear what is new for this site.")
+@click.option(
+    "--to", "vendor", metavar="URL", envvar="PATCHLINE_VENDOR", help="The vendor's server; default: the channel's own."
+)
 @site_options
 @json_option
-def report_command(root: Path | None, state_folder: Path | None, out: Path | None) -> None:
+def report_command(
+    root: Path | None, state_folder: Path | None, out: Path | None, vendor: str | None, *, send: bool
+) -> None:
     """Make the signed report for the vendor; it is shown before it leaves."""
+    if send:
+        if out is not None:
+            raise UsageError("options", "--send and --out are two ways of handing it over")
+        _send(root, state_folder, vendor)
+        return
     with the_site(root, state_folder) as site, locked(site, now := clock()):
-        envelope = make_report(_take(site, check=True), View.of(site), now)
+        envelope = make_report(take(site, check=True), View.of(site), now)
     line = documents.encode(envelope.as_document())
     note(envelope.payload.decode())
     if not envelope.signatures:
@@ -114,3 +132,11 @@ def report_command(root: Path | None, state_folder: Path | None, out: Path | Non
         report({"report": str(out)}, f"written to {out}")
     else:
         report(envelope.as_document(), line.decode())
+
+
+def _send(root: Path | None, state_folder: Path | None, vendor: str | None) -> None:
+    from patchline.patches.site.command_send import answer_document, answer_lines, send_report  # It asks the network.
+
+    with the_site(root, state_folder) as site:
+        server, answer = send_report(site, take(site, check=True), vendor, clock())
+    report(answer_document(server, answer), "\n".join(answer_lines(server, answer)))

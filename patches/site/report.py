@@ -34,6 +34,12 @@ def make_report(inventory: Inventory, view: View, now: datetime) -> Envelope:
     return Envelope(PAYLOAD_TYPE, payload, ())
 
 
+def subject_of(inventory: Inventory, view: View, now: datetime) -> str:
+    """Return a digest of what a report would say now, but its number and time: the same as long as nothing changed."""
+    document = _document(inventory, view, {}, now)
+    return documents.digest(documents.encode({key: value for key, value in document.items() if key != "time"}))
+
+
 def _reference(layer: Layer) -> str | None:
     """Return the change number as a report may hold it; earlier clients bounded it nowhere."""
     text = layer.reference

@@ -10,6 +10,7 @@ State folder (belongs to the applier, closed to others):
     ledger, journal        rows (`chain`)
     transactions/ID        what each transaction did to each place
     manifests/DIGEST       approved manifests;  scripts/DIGEST their scripts
+    check-in.json          the report that was sent last, and what was answered (`check_in`)
     channel/               what was seen of the vendor's channel (`view`), and what was fetched (`downloads`)
     lock, fetch-lock       held while something changes, or is fetched
 

@@ -12,7 +12,7 @@ import socket
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -59,6 +59,19 @@ class Patience:
         return self.request + size / self.slowest
 
 
+@dataclass(frozen=True)
+class Sent:
+    """What a server answered to what was sent."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def header(self, name: str) -> str:
+        """Return a header, however it is written; empty when there is none."""
+        return next((value for key, value in self.headers.items() if key.lower() == name.lower()), "")
+
+
 class Web:
     """The files below an address."""
 
@@ -96,6 +109,35 @@ class Web:
             if len(data) > limit:
                 raise too_large(path, limit)
         return bytes(data)
+
+    def send(self, path: str, data: bytes, limit: int) -> "Sent":
+        """Send bytes, and return what is answered, refusals too; nothing is sent twice, and no redirect is followed.
+
+        Raises:
+            SourceError: it cannot be sent, or the answer has more bytes than the limit.
+        """
+        seconds = self._patience.whole(len(data) + limit)
+        with self._deadline.within(seconds):
+            try:
+                response = self._pool.request(
+                    "POST",
+                    f"{self.name}/{path}",
+                    body=data,
+                    headers={**_HEADERS, "Content-Type": "application/json"},
+                    preload_content=False,
+                    redirect=False,
+                    timeout=Timeout(connect=self._patience.connect, read=self._patience.gap),
+                    retries=Retry(total=1, connect=1, read=0, redirect=0, status=0, other=0),
+                )
+                try:
+                    body = _bounded(path, response, limit)
+                finally:
+                    response.close()
+            except (HTTPError, OSError) as error:
+                raise self._failure(path, error, seconds) from None
+            if self._deadline.passed:
+                raise _slow(path, seconds)
+        return Sent(response.status, dict(response.headers), body)
 
     def pieces(self, path: str, start: int, end: int) -> Generator[bytes]:
         """Yield a file's bytes from `start` to before `end`, never more; an answer that is cut is taken up again.
@@ -207,6 +249,15 @@ class WebFile(Pieces):
 def too_large(path: str, limit: int) -> SourceError:
     """Return the refusal of a file that is larger than it may be."""
     return SourceError("too-large", f"{path} has more than the {readable_size(limit)} it may have")
+
+
+def _bounded(path: str, response: BaseHTTPResponse, limit: int) -> bytes:
+    data = bytearray()
+    for piece in response.stream(CHUNK, decode_content=False):
+        data += piece
+        if len(data) > limit:
+            raise too_large(path, limit)
+    return bytes(data)
 
 
 def _slow(path: str, seconds: float) -> SourceError:
