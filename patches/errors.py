@@ -542,6 +542,7 @@ class StateError(PatchlineError):
         "setup-by-hand": "Change it there by hand, or put the program HOME/setups/SETUP/ENDPOINT in place: docs/vault.md.",
         "setup-exists": "`patchline setup show SETUP` shows it.",
         "site-setup": "patchline setup edit SETUP --facet KIND=VALUE.",
+        "setup-vault-older": "Vault was restored from an older backup: set the password at the target, and write it into Vault by bao kv put.",
         "setup-lent": "Wait until it is back and its login there is proved dead: patchline loan list.",
         "level-unknown": "Ask for a report, or type in what they tell: patchline report import, patchline site tell.",
         "site-copy": "Add a site for the copy first, of the same customer and product: patchline site add.",

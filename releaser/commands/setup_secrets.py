@@ -9,6 +9,7 @@ from patchline.patches.terminal import example, json_option, report
 from patchline.releaser.commands.options import clock, home_option, register_options, the_home, the_person, the_register
 from patchline.releaser.setups import rotating
 from patchline.releaser.setups.rotating import Tested
+from patchline.releaser.setups.targets.outcomes import Outcome
 from patchline.releaser.vault_access import vault_connection
 from patchline.vault.setups import TeamSecrets
 
@@ -42,12 +43,21 @@ def _words(setup: str, one: Tested) -> str:
         return f"{one.outcome}; a replacement was cut off: patchline setup rotate {setup} {one.endpoint}"
     if one.shown:
         return f"{one.outcome}; it shows {one.shown}: compare it there, then pin it by patchline setup edit {setup}"
+    if one.older and one.outcome is not Outcome.WORKS:
+        return f"{one.outcome}; Vault was restored from an older backup: write the password of now into it"
     return str(one.outcome)
 
 
 def _document(one: Tested) -> dict[str, Any]:
     outcome = one.outcome.name.lower() if one.outcome is not None else "none"
-    return {"endpoint": one.endpoint, "outcome": outcome, "pending": one.pending, "shown": one.shown, "fine": one.fine}
+    return {
+        "endpoint": one.endpoint,
+        "outcome": outcome,
+        "pending": one.pending,
+        "older": one.older,
+        "shown": one.shown,
+        "fine": one.fine,
+    }
 
 
 @click.command(epilog=example("patchline setup rotate lab-1 db"))

@@ -30,12 +30,14 @@ class Tested:
     Attributes:
         outcome: None where Vault has no credential.
         pending: a replacement was cut off.
+        older: Vault has an older version than the register knows of: it was restored from a backup.
         shown: the fingerprint of a host key that is not the one pinned, for a person to compare.
     """
 
     endpoint: str
     outcome: Outcome | None
     pending: bool = False
+    older: bool = False
     shown: str | None = None
 
     @property
@@ -53,9 +55,9 @@ def try_logins(register: Register, vault: TeamSecrets, setup: str, endpoint: str
     """
     with register.read() as session:
         known = the_setup(session, setup)
-        rows = [known.endpoint(endpoint)[0]] if endpoint is not None else [row for row, _ in known.endpoints]
+        rows = [known.endpoint(endpoint)] if endpoint is not None else known.endpoints
     found = []
-    for row in rows:
+    for row, credential in rows:
         kept = vault.read(vault.path(setup, row.name))
         if kept is None:
             found.append(Tested(row.name, None))
@@ -63,7 +65,7 @@ def try_logins(register: Register, vault: TeamSecrets, setup: str, endpoint: str
         target = Target.of(register.home, setup, row)
         outcome = target.try_login(kept.login)
         shown = target.shown_fingerprint() if outcome is Outcome.UNPROVED else None
-        found.append(Tested(row.name, outcome, kept.pending is not None, shown))
+        found.append(Tested(row.name, outcome, kept.pending is not None, _older(kept, credential), shown))
     return found
 
 
@@ -94,7 +96,7 @@ def rotate(register: Register, vault: TeamSecrets, setup: str, endpoint: str, by
     """
     with register.read() as session:
         require_role(session, by, *KEEPERS)
-        row, _ = the_setup(session, setup).endpoint(endpoint)
+        row, credential = the_setup(session, setup).endpoint(endpoint)
     target, path = Target.of(register.home, setup, row), vault.path(setup, endpoint)
     if not target.changeable:
         raise StateError("setup-by-hand", f"{target.name}: its password cannot be changed from here")
@@ -102,13 +104,24 @@ def rotate(register: Register, vault: TeamSecrets, setup: str, endpoint: str, by
     if kept is None:
         raise NotFoundError("setup-credential", f"Vault has no credential of {target.name}")
     swept = kept.pending is not None
-    seen, new = _begin(vault, path, target, kept)
+    try:
+        seen, new = _begin(vault, path, target, kept)
+    except StateError as error:
+        if not _older(kept, credential):
+            raise
+        words = f"{target.name}: Vault has version {kept.number} of its credential, and the register knows a newer one"
+        raise StateError("setup-vault-older", words) from error
     _change(target, kept.login, new)
     number = vault.write(path, new, seen)
     with register.change(by, now) as change:
         remember(change, row, path, new.username, number).rotated = now
         change.record("setup.rotate", setup, {"endpoint": endpoint, "version": number, "swept": swept})
     return Rotated(setup, endpoint, new.username, number, swept)
+
+
+def _older(kept: Kept, credential: SetupCredential | None) -> bool:
+    """Tell whether Vault has gone back behind what the register saw."""
+    return credential is not None and kept.number < credential.number
 
 
 def _begin(vault: TeamSecrets, path: str, target: Target, kept: Kept) -> tuple[int, Login]:

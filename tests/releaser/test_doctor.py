@@ -176,3 +176,11 @@ def test_vault_that_cannot_be_asked_is_a_finding_and_hides_no_other(home):
 def test_vault_that_is_well_is_no_finding(home):
     (home / "settings.toml").write_text(f'vault_address = "{bao.shared().address}"\n')
     assert [one.code for one in examine(home, datetime.now(UTC)).findings if one.code.startswith("vault")] == []
+
+
+@pytest.mark.parametrize("minutes", [-9, 9])
+def test_clock_that_differs_from_that_of_vault_is_a_finding(home, minutes):
+    (home / "settings.toml").write_text(f'vault_address = "{bao.shared().address}"\n')
+    found = examine(home, datetime.now(UTC) + timedelta(minutes=minutes)).findings
+    (told,) = [one for one in found if one.code.startswith("vault")]
+    assert told.code == "vault.clock" and ("behind" if minutes > 0 else "ahead of") in told.message
