@@ -144,6 +144,8 @@ class UsageError(PatchlineError):
     exit_code = 2
     http_status = 400
     hints: ClassVar[dict[str, str]] = {
+        "member-field": "Write a name, and an address as in eve@example.com.",
+        "portal-report": "Choose what patchline-site report wrote, or paste its text.",
         "bind": "Write --bind 127.0.0.1:8080, --bind '[::1]:8080' or --bind unix:/run/patchline/web.sock.",
         "certificate": "Give the certificate with its chain, and its private key without passphrase, both as PEM.",
         "not-remote": "Run it on the server itself, and name its register with --home.",
@@ -276,6 +278,10 @@ class NotFoundError(PatchlineError):
         "setup-credential": "Put it there: patchline setup import.",
         "setup": "`patchline setup list` shows them; `patchline setup add SITE` makes one of a site.",
         "setup-endpoint": "`patchline setup show SETUP` lists its endpoints.",
+        "own-recall": "The page of recalls lists those that concern your sites.",
+        "own-site": "The overview lists your sites.",
+        "own-token": "The list of tokens shows those of your sites.",
+        "member": "The list of people shows who may come in: `patchline customer people ID`.",
         "download": "The portal lists what there is for each of your sites, with the names of its files.",
         "root": "Name the site's root with --root, or run `patchline-site init` first.",
         "hotfix": "`patchline-site inventory` lists what is applied.",
@@ -315,6 +321,8 @@ class RefusedError(PatchlineError):
     exit_code = 12
     http_status = 403
     hints: ClassVar[dict[str, str]] = {
+        "member-address": "Use another address, or ask your vendor's support.",
+        "member-role": "Ask an administrator of your company: the page of people names them.",
         "tls-key": "Let its owner and group alone read it: chmod o-rwx.",
         "web-key": "Remove it, and start the server anew: everybody signs in again.",
         "form": "Go back, load the page anew, and try again.",
@@ -527,6 +535,7 @@ class StateError(PatchlineError):
     exit_code = 13
     http_status = 409
     hints: ClassVar[dict[str, str]] = {
+        "member-last": "Invite another administrator first.",
         "loan-state": "patchline loan show ID tells how it stands.",
         "loan-taken": "Ask for another time, or for another setup: patchline loan list --setup SETUP; patchline setup list.",
         "loan-target": "Look whether the target runs and what its log says; then lend again.",

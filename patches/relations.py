@@ -26,7 +26,7 @@ from patchline.patches.situation import Choices, Decision, Hold, Installed, Key,
 def decide(offered: Iterable[Manifest], situation: Situation, choices: Choices) -> Decision:
     """Decide on a set of hotfixes that is to become one transaction."""
     decision = Decision()
-    ordered = _in_order(list({manifest.digest: manifest for manifest in offered}.values()), decision)
+    ordered = in_order(list({manifest.digest: manifest for manifest in offered}.values()), decision)
     site = Prospect(situation)
     for manifest in ordered:
         refusals = list(_refusals(manifest, ordered, site))
@@ -44,7 +44,7 @@ def decide(offered: Iterable[Manifest], situation: Situation, choices: Choices) 
     return decision
 
 
-def _in_order(offered: list[Manifest], decision: Decision) -> list[Manifest]:
+def in_order(offered: list[Manifest], decision: Decision) -> list[Manifest]:
     """Order a set by requires, then includes, then id."""
     by_id: dict[str, Manifest] = {}
     for manifest in sorted(offered, key=lambda item: (item.hotfix, item.revision)):

@@ -88,7 +88,7 @@ def _steps(manifest: Manifest) -> Iterator[str]:
         "power cut: then run `patchline-site recover`."
     )
     yield "Afterwards:"
-    yield from (f"- {_guidance(text)}" for text in manifest.guidance)
+    yield from (f"- {guidance_words(text)}" for text in manifest.guidance)
     if any(step.irreversible for step in manifest.steps):
         yield "CANNOT BE UNDONE: a step of it is irreversible, and patchline-site asks before it goes on."
 
@@ -100,7 +100,7 @@ _GUIDANCE = {
 }
 
 
-def _guidance(text: str) -> str:
+def guidance_words(text: str) -> str:
     """Return one piece of a manifest's guidance in words."""
     kind, _, rest = text.partition(":")
     if kind == "restart-service":
@@ -108,12 +108,19 @@ def _guidance(text: str) -> str:
     return rest if kind == "manual" else _GUIDANCE[text]
 
 
+def stock_check(name: str) -> list[str]:
+    """Return the commands by which anybody sees who released a bundle, with programs that every machine has."""
+    line, signature = f"{name}{RELEASE_LINE}", f"{name}{RELEASE_SIGNATURE}"
+    return [
+        f"openssl dgst -sha256 -verify release.pem -signature {signature} {line} && sha256sum --strict -c {line}",
+        f"tar -tf {name}",
+        f"tar -xOf {name} manifest.json",
+    ]
+
+
 def _check(name: str, container: str) -> Iterator[str]:
     yield "Unpack the zip into an empty folder. With the vendor's release key, which you have from earlier as release.pem:"
-    line, signature = f"{name}{RELEASE_LINE}", f"{name}{RELEASE_SIGNATURE}"
-    yield f"    openssl dgst -sha256 -verify release.pem -signature {signature} {line} && sha256sum --strict -c {line}"
-    yield f"    tar -tf {name}"
-    yield f"    tar -xOf {name} manifest.json"
+    yield from (f"    {command}" for command in stock_check(name))
     yield "The SHA-256 of the bundle is"
     yield f"    {container}"
     yield (
@@ -160,7 +167,7 @@ def _notes(manifest: Manifest) -> Iterator[str]:
     yield from (f"- {change_word(entry)} `{entry.root}/{entry.path}`" for entry in manifest.files)
     yield from (f"- run step {_plain(step.id)} ({step.phase})" for step in manifest.steps)
     if manifest.guidance:
-        yield from ("", "## Afterwards", "", *(f"- {_plain(_guidance(text))}" for text in manifest.guidance))
+        yield from ("", "## Afterwards", "", *(f"- {_plain(guidance_words(text))}" for text in manifest.guidance))
     if manifest.notes:
         yield from ("", "## Notes", "", *map(_plain, manifest.notes.splitlines()))
     yield ""

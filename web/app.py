@@ -19,6 +19,9 @@ from patchline.web.channel_files import pages as channel_files
 from patchline.web.delivery import BY_TOKEN, check_token
 from patchline.web.delivery import pages as delivery
 from patchline.web.me import pages as me
+from patchline.web.portal import access as portal_access
+from patchline.web.portal import frame
+from patchline.web.portal.pages import PAGES as portal
 from patchline.web.sessions import Cookies
 from patchline.web.sign_in import pages as sign_in
 from patchline.web.start import pages as start
@@ -73,13 +76,14 @@ def create_app(office: Office) -> Flask:
     asking.furnish(app, office)
     metrics.watch(app)
     csrf = CSRFProtect(app)
-    for blueprint in BLUEPRINTS:
+    for blueprint in (*BLUEPRINTS, *portal):
         app.register_blueprint(blueprint)
     open_api(app, csrf)
-    for part in (words, navigation):
+    for part in (words, navigation, frame):
         part.teach(app)
     failures.show(app)
     headers.guard(app)
     kinds = {BY_TOKEN: check_token, metrics.MACHINES: metrics.check, bearer.KIND: bearer.check}
+    kinds[portal_access.KIND] = portal_access.check
     access.guard(app, kinds)
     return app

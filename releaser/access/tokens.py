@@ -227,7 +227,7 @@ def issue(session: Session, new: NewToken, by: str, now: datetime) -> Made:
     )
     session.add(row)
     session.flush()
-    return Made(_listed(row, new.site), secret)
+    return Made(as_listed(row, new.site), secret)
 
 
 def check(session: Session, presented: str, now: datetime) -> Bearer:
@@ -284,7 +284,7 @@ def revoke(change: Change, prefix: str) -> Listed:
         change.session.flush()
         change.record("token.revoke", row.prefix)
     name = change.session.scalar(select(Site.name).where(Site.id == row.site))
-    return _listed(row, name)
+    return as_listed(row, name)
 
 
 def listed(
@@ -296,7 +296,7 @@ def listed(
         query = query.where(Token.person == person)
     if site is not None:
         query = query.where(Site.name == site)
-    return [_listed(row, name) for row, name in session.execute(query.order_by(Token.prefix).limit(most))]
+    return [as_listed(row, name) for row, name in session.execute(query.order_by(Token.prefix).limit(most))]
 
 
 def words(token: Listed, now: datetime) -> str:
@@ -325,7 +325,8 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _listed(row: Token, site: str | None) -> Listed:
+def as_listed(row: Token, site: str | None) -> Listed:
+    """Return a token as lists show it, with the name of its site."""
     scopes: Sequence[Scope] = [Scope(scope) for scope in row.scopes]
     return Listed(
         row.prefix,

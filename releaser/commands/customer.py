@@ -11,6 +11,7 @@ from patchline.patches.files import read_file
 from patchline.patches.progress import progress
 from patchline.patches.terminal import example, json_option, json_wanted, note, report
 from patchline.patches.wording import counted
+from patchline.releaser.commands.customer_people import COMMANDS
 from patchline.releaser.commands.entitlement import entitlement_words
 from patchline.releaser.commands.options import (
     attempt,
@@ -159,3 +160,7 @@ def show(id_: str) -> None:
 
 def _part(name: str, lines: Sequence[str]) -> list[str]:
     return [f"{name}:", *(f"  {line}" for line in lines or ("none",))]
+
+
+for command in COMMANDS:
+    customer.add_command(command)

@@ -13,7 +13,7 @@ from patchline.releaser.fleet.hotfix_states import MISSING, HotfixState, Judged,
 from patchline.releaser.fleet.levels import Level, There, When, revision_ids
 from patchline.releaser.fleet.shelves import Mark, Shelf, shelf
 from patchline.releaser.issues import Status
-from patchline.releaser.rollouts.reaching import reached_all
+from patchline.releaser.rollouts.reaching import reached_many
 from patchline.releaser.states import State
 from patchline.releaser.tables.customers import Site
 from patchline.releaser.tables.fleet import Download
@@ -71,16 +71,20 @@ def accounts(session: Session, found: Sequence[Level], when: When, *, closely: b
         session: to read from.
         found: the levels, of one customer's sites.
         when: for which they hold.
-        closely: for one site: also what it had once, and what stands between it and what it lacks.
+        closely: also what they had once, and what stands between them and what they lack.
     """
     taken = _downloads(session, found, when)
-    gone = _gone(session, found[0], when) if closely and found else frozenset[int]()
+    gone = _gone(session, found, when) if closely else {}
     in_force = {one.revision for level in found for one in level.there if one.revision is not None}
     places = {(level.site.product, level.baseline) for level in found if level.baseline is not None}
-    wanted = in_force | gone | {revision for revisions in taken.values() for revision in revisions}
+    wanted = in_force | {revision for revisions in (*taken.values(), *gone.values()) for revision in revisions}
     kept = shelf(session, places, wanted, in_force, None if when.is_now else when.moment)
-    obstacles = _obstacles(session, found[0].site, kept, when) if closely and found else {}
-    return [_account(level, kept, gone, taken[level.site.id], obstacles) for level in found]
+    obstacles = _obstacles(session, [level.site for level in found], kept, when) if closely and found else {}
+    nothing: frozenset[int] = frozenset()
+    return [
+        _account(level, kept, gone.get(level.site.id, nothing), taken[level.site.id], obstacles.get(level.site.id, {}))
+        for level in found
+    ]
 
 
 def _downloads(session: Session, found: Sequence[Level], when: When) -> dict[int, frozenset[int]]:
@@ -98,30 +102,38 @@ def _downloads(session: Session, found: Sequence[Level], when: When) -> dict[int
     }
 
 
-def _gone(session: Session, level: Level, when: When) -> frozenset[int]:
-    """Return the revisions that a site had once and has no more."""
-    said = timeline.said(session, [level.site.id], when.known_at)[level.site.id]
-    early = [one.id for one in said if one.made <= when.moment]
-    named = [one for content in timeline.levels_said(session, early).values() for one in content.hotfixes]
-    ids = revision_ids(session, named)
-    had = {ids[key] for one in named if (key := one.manifest or one.label) in ids}
-    return frozenset(had.difference(one.revision for one in level.there))
+def _gone(session: Session, found: Sequence[Level], when: When) -> dict[int, frozenset[int]]:
+    """Return by site the revisions that it had once and has no more."""
+    said = timeline.said(session, [level.site.id for level in found], when.known_at)
+    early = {site: [one.id for one in every if one.made <= when.moment] for site, every in said.items()}
+    contents = timeline.levels_said(session, [one for every in early.values() for one in every])
+    ids = revision_ids(session, [one for content in contents.values() for one in content.hotfixes])
+    gone = {}
+    for level in found:
+        named = [one for report in early[level.site.id] for one in contents[report].hotfixes]
+        had = {ids[key] for one in named if (key := one.manifest or one.label) in ids}
+        gone[level.site.id] = frozenset(had.difference(one.revision for one in level.there))
+    return gone
 
 
-def _obstacles(session: Session, site: Site, kept: Shelf, when: When) -> dict[int, str | None]:
-    """Return by published revision why the site may not have it yet, None where it may."""
+def _obstacles(
+    session: Session, sites: Sequence[Site], kept: Shelf, when: When
+) -> Mapping[int, Mapping[int, str | None]]:
+    """Return by site and published revision why the site may not have it yet, None where it may."""
     ids = [id_ for id_, fact in kept.facts.items() if fact.state is State.PUBLISHED]
     if not when.is_now:
-        return dict.fromkeys(ids, _THEN)
+        return {site.id: dict.fromkeys(ids, _THEN) for site in sites}
     rows = select(Revision, Hotfix).join(Hotfix, Hotfix.id == Revision.hotfix).where(Revision.id.in_(ids))
     pairs = session.execute(rows).all()
-    entitled = rights(session, site.customer)
-    reach = reached_all(session, [revision for revision, _ in pairs], site, when.now)
-    found: dict[int, str | None] = {}
-    for revision, hotfix in pairs:
-        closed = entitled.why_not(hotfix, revision, when.now)
-        found[revision.id] = closed.reason.value if closed is not None else reach[revision.id].reason
-    return found
+    entitled = rights(session, sites[0].customer)
+    reach = reached_many(session, [revision for revision, _ in pairs], sites, when.now)
+    closed = {revision.id: entitled.why_not(hotfix, revision, when.now) for revision, hotfix in pairs}
+    return {
+        site.id: {
+            id_: why.reason.value if why is not None else reach[site.id, id_].reason for id_, why in closed.items()
+        }
+        for site in sites
+    }
 
 
 def site_facts(level: Level, kept: Shelf, gone: Collection[int], taken: Collection[int]) -> SiteFacts:

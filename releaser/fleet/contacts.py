@@ -38,6 +38,17 @@ def read_person(written: str) -> Person:
     return Person(check_line("name", name or address, LONGEST_TITLE), address)
 
 
+def read_named(name: str, address: str) -> Person:
+    """Read a name and an address that were written apart.
+
+    Raises:
+        UsageError: one of them is none.
+    """
+    if not _ADDRESS.fullmatch(address):
+        raise UsageError("member-field", f"{address[:80]!r} is no address of mail")
+    return Person(check_line("name", name or address, LONGEST_TITLE), address)
+
+
 def add(change: Change, customer: str, person: Person) -> Contact:
     """Add a contact of a customer; one who is there gets this name, and counts again.
 

@@ -47,86 +47,114 @@ def reached(session: Session, revision: Revision, site: Site, now: datetime) -> 
 
 def reached_all(session: Session, revisions: Sequence[Revision], site: Site, now: datetime) -> Mapping[int, Reach]:
     """Tell for each revision, by its id, whether it has reached a site; in as many statements as for one."""
-    ids = [revision.id for revision in revisions]
+    found = reached_many(session, revisions, [site], now)
+    return {revision.id: found[site.id, revision.id] for revision in revisions}
+
+
+def reached_many(
+    session: Session, revisions: Sequence[Revision], sites: Sequence[Site], now: datetime
+) -> Mapping[tuple[int, int], Reach]:
+    """Tell for each site and revision, by their ids, whether it has reached it; in as many statements as for one pair."""
+    ids, places = [revision.id for revision in revisions], [site.id for site in sites]
     products = dict(
         session.execute(
             select(Revision.id, Hotfix.product).join(Hotfix, Hotfix.id == Revision.hotfix).where(Revision.id.in_(ids))
         ).all()
     )
-    has = set(session.scalars(select(Applied.revision).where(Applied.site == site.id, Applied.revision.in_(ids))))
-    loaded = select(Download.revision).where(
-        Download.revision.in_(ids), Download.site == site.id, Download.outcome == DONE
+    lasting = or_(
+        false(), *(and_(Site.product == one, frozen(one, now)) for one in sorted({site.product for site in sites}))
     )
-    has |= set(session.scalars(loaded))
     whole = _Whole(
-        site=site,
         products=products,
         scopes=scopes(session, revisions),
-        has=frozenset(has),
-        frozen=session.scalar(select(Site.id).where(Site.id == site.id, frozen(site.product, now))) is not None,
-        since=session.scalar(select(Staged.since).where(Staged.product == site.product)),
+        has=_had(session, ids, places),
+        frozen=frozenset(session.scalars(select(Site.id).where(Site.id.in_(places), lasting))),
+        since=dict(session.execute(select(Staged.product, Staged.since)).all()),
         rollouts=newest(session, ids),
-        stages=_stages(session, ids, site),
+        stages=_stages(session, ids),
+        named=_named(session, ids, places),
     )
-    return {revision.id: Reach(whole.obstacle(revision)) for revision in revisions}
+    return {(site.id, revision.id): Reach(whole.obstacle(revision, site)) for site in sites for revision in revisions}
 
 
-def _stages(session: Session, revisions: Sequence[int], site: Site) -> Mapping[int, int]:
-    """Return by rollout the number of a site's stage."""
+def _had(session: Session, revisions: Sequence[int], sites: Sequence[int]) -> frozenset[tuple[int, int]]:
+    """Return which site has which revision, or has downloaded it."""
+    has = select(Applied.site, Applied.revision).where(Applied.site.in_(sites), Applied.revision.in_(revisions))
+    loaded = select(Download.site, Download.revision).where(
+        Download.revision.in_(revisions), Download.site.in_(sites), Download.outcome == DONE
+    )
+    return frozenset((row.site, row.revision) for query in (has, loaded) for row in session.execute(query))
+
+
+def _stages(session: Session, revisions: Sequence[int]) -> Mapping[int, Sequence[RolloutStage]]:
+    """Return the stages of each rollout, in their order."""
     query = (
-        select(Rollout.id, RolloutStage.number, RolloutStage.kind, RolloutStage.ring, RolloutSite.site)
-        .join(RolloutStage, RolloutStage.rollout == Rollout.id)
-        .outerjoin(RolloutSite, (RolloutSite.rollout == Rollout.id) & (RolloutSite.site == site.id))
+        select(RolloutStage)
+        .join(Rollout, Rollout.id == RolloutStage.rollout)
         .where(Rollout.revision.in_(revisions))
-        .order_by(Rollout.id, RolloutStage.number)
+        .order_by(RolloutStage.rollout, RolloutStage.number)
     )
-    found: dict[int, int] = {}
-    for rollout, number, kind, ring, named in session.execute(query):
-        if rollout not in found and (
-            kind == "everyone" or (kind == "named" and named is not None) or (kind == "ring" and ring == site.ring)
-        ):
-            found[rollout] = number
+    found: dict[int, list[RolloutStage]] = {}
+    for stage in session.scalars(query):
+        found.setdefault(stage.rollout, []).append(stage)
     return found
+
+
+def _named(session: Session, revisions: Sequence[int], sites: Sequence[int]) -> frozenset[tuple[int, int]]:
+    """Return which rollout names which of the sites."""
+    query = select(RolloutSite.rollout, RolloutSite.site).join(Rollout, Rollout.id == RolloutSite.rollout)
+    rows = session.execute(query.where(Rollout.revision.in_(revisions), RolloutSite.site.in_(sites)))
+    return frozenset((row.rollout, row.site) for row in rows)
 
 
 @dataclass(frozen=True)
 class _Whole:
-    """All that there is to know."""
+    """All that there is to know of some revisions and sites."""
 
-    site: Site
     products: Mapping[int, str]
     scopes: Mapping[int, frozenset[str] | None]
-    has: frozenset[int]
-    frozen: bool
-    since: datetime | None
+    has: frozenset[tuple[int, int]]
+    frozen: frozenset[int]
+    since: Mapping[str, datetime]
     rollouts: Mapping[int, Rollout]
-    stages: Mapping[int, int]
+    stages: Mapping[int, Sequence[RolloutStage]]
+    named: frozenset[tuple[int, int]]
 
-    def obstacle(self, revision: Revision) -> str | None:
-        """Return what stands between a revision and the site."""
+    def obstacle(self, revision: Revision, site: Site) -> str | None:
+        """Return what stands between a revision and a site."""
         scope = self.scopes[revision.id]
         if State(revision.state) is not State.PUBLISHED:
             return revision.state
-        if self.products[revision.id] != self.site.product:
+        if self.products[revision.id] != site.product:
             return "wrong-product"
-        if self.site.retired is not None:
+        if site.retired is not None:
             return "retired"
-        if scope is not None and self.site.customer not in scope:
+        if scope is not None and site.customer not in scope:
             return "wrong-customer"
-        if revision.id in self.has:
+        if (site.id, revision.id) in self.has:
             return None
-        return self._not_yet(revision)
+        return self._not_yet(revision, site)
 
-    def _not_yet(self, revision: Revision) -> str | None:
+    def _not_yet(self, revision: Revision, site: Site) -> str | None:
         rollout = self.rollouts.get(revision.id)
         if rollout is None:
-            if not _early(revision, self.since):
+            if not _early(revision, self.since.get(site.product)):
                 return "no-rollout"
         elif rollout.state not in (RUNNING, FINISHED):
             return rollout.state
-        elif self.stages[rollout.id] > rollout.stage:
+        elif self._stage(rollout, site) > rollout.stage:
             return "stage"
-        return "frozen" if self.frozen else None
+        return "frozen" if site.id in self.frozen else None
+
+    def _stage(self, rollout: Rollout, site: Site) -> int:
+        """Return the number of a site's stage; the last one is for everyone."""
+        return next(
+            stage.number
+            for stage in self.stages[rollout.id]
+            if stage.kind == "everyone"
+            or (stage.kind == "named" and (rollout.id, site.id) in self.named)
+            or (stage.kind == "ring" and stage.ring == site.ring)
+        )
 
 
 def sites_reached(session: Session, revision: Revision, now: datetime) -> Select[int]:

@@ -146,7 +146,7 @@ class Acknowledgement(Base):
     evidence: Mapped[str] = mapped_column(String(1000))
     at: Mapped[datetime]
     added: Mapped[datetime]
-    added_by: Mapped[str] = mapped_column(ForeignKey("person.id"))
+    added_by: Mapped[str] = mapped_column(String(64))
 
 
 class MailAddress(Base):
