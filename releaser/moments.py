@@ -34,3 +34,16 @@ def read_moment(text: str, now: datetime, *, start: bool = False) -> datetime:
 def optional_moment(text: str | None, now: datetime, *, start: bool = False) -> datetime | None:
     """Return `read_moment` of a text, None of none."""
     return read_moment(text, now, start=start) if text is not None else None
+
+
+def moment_to_come(written: str) -> datetime:
+    """Return the beginning of a day, or a moment, that may lie ahead; UTC unless it says its offset.
+
+    Raises:
+        UsageError: it is no date.
+    """
+    try:
+        found = datetime.fromisoformat(written.strip())
+    except ValueError:
+        raise UsageError("date", f"{written[:40]!r} is no date") from None
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)

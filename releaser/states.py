@@ -132,6 +132,13 @@ def possible(state: State) -> tuple[Action, ...]:
     return tuple(dict.fromkeys(row.action for row in TABLE if row.before is state))
 
 
+def permitted(state: State, roles: Collection[str]) -> tuple[Action, ...]:
+    """Return what somebody who holds these roles may do in a state."""
+    return tuple(
+        action for action in possible(state) if not rows(action)[0].roles or not rows(action)[0].roles.isdisjoint(roles)
+    )
+
+
 def transition(action: Action, before: State | None, after: State, roles: Collection[str], label: str) -> Transition:
     """Return the row for a step that somebody wants to make.
 

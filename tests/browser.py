@@ -94,7 +94,7 @@ class Reader:
         """Take pictures of the page as it is, and let axe look at it, in every width and scheme."""
         SCREENS.mkdir(parents=True, exist_ok=True)
         for scheme in SCHEMES:
-            self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
             for width, height in WIDTHS.items():
                 self.page.set_viewport_size({"width": width, "height": height})
                 self.page.screenshot(path=SCREENS / f"{name}-{width}-{scheme}.png", full_page=True)

@@ -15,9 +15,11 @@ from patchline.web.api.opening import not_as_written, open_api
 from patchline.web.approvals import pages as approvals
 from patchline.web.asking import Office
 from patchline.web.audit import pages as audit
+from patchline.web.baselines import pages as baselines
 from patchline.web.channel_files import pages as channel_files
 from patchline.web.delivery import BY_TOKEN, check_token
 from patchline.web.delivery import pages as delivery
+from patchline.web.hotfixes import pages as hotfixes
 from patchline.web.me import pages as me
 from patchline.web.portal import access as portal_access
 from patchline.web.portal import frame
@@ -34,7 +36,8 @@ from patchline.web.support.sites import pages as sites
 
 _SUPPORT = (support, customers, sites, exposure, fleet, reports)
 _REGISTER = (administration, audit)
-BLUEPRINTS = (approvals, channel_files, delivery, me, sign_in, start, metrics.pages, *_SUPPORT, *_REGISTER)
+_ENGINEERS = (approvals, baselines, hotfixes)
+BLUEPRINTS = (channel_files, delivery, me, sign_in, start, metrics.pages, *_ENGINEERS, *_SUPPORT, *_REGISTER)
 _LARGEST_FORM = 1 << 20
 """Bytes of a request; pages that take files say so themselves."""
 

@@ -42,7 +42,7 @@ def review(identifier: str) -> Response:
 
 
 @pages.post("/<identifier>/sign")
-@access.people
+@access.own
 def sign(identifier: str) -> Response:
     """Take in what the reader's browser signed."""
     root = newest_root(asking.register())
@@ -113,7 +113,7 @@ def keys() -> Response:
 
 
 @pages.post("/keys")
-@access.people
+@access.own
 def enrol() -> Response:
     """Take in the key that the reader's browser has made."""
     device, public = request.form.get("device", ""), request.form.get("public", "").replace("\r\n", "\n")
@@ -124,7 +124,7 @@ def enrol() -> Response:
 
 
 @pages.post("/keys/<keyid>/retire")
-@access.people
+@access.own
 def retire(keyid: str) -> Response:
     """Let a key sign no more here."""
     with asking.attempt("person.key-retire", asking.person()) as change:

@@ -1,18 +1,20 @@
 """The first page of the vendor's people, the look of all pages, and signing out."""
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import Blueprint, g, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
-from patchline.web import access, asking, samples
+from patchline.releaser.desk import my_work
+from patchline.web import access, asking, lists, samples
 
 pages = Blueprint("start", __name__)
 
 
 @pages.get("/")
 @access.people
-def page() -> str:
+def page() -> Response:
     """Show what waits for whom."""
-    return render_template("start/page.html")
+    found = my_work.work(asking.reading(), asking.person(), g.roles)
+    return lists.answer("start/page.html", my_work.document(found), work=found)
 
 
 @pages.get("/style")

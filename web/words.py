@@ -20,6 +20,8 @@ TONES = {
     **dict.fromkeys(("attention", "refused"), WARN),
     **dict.fromkeys(("revoked",), BAD),
     **dict.fromkeys(("in-review", "running", "on-loan", "revoking", "soaking"), BUSY),
+    **dict.fromkeys(("fixed", "in-the-baseline"), GOOD),
+    **dict.fromkeys(("under-way",), BUSY),
     **dict.fromkeys(
         ("important", "held", "paused", "due-soon", "pending-restart", "pending", "stale", "told", "unratified"), WARN
     ),

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 from sqlalchemy.orm import Session
@@ -12,7 +11,6 @@ from patchline.patches.files import read_file
 from patchline.patches.limits import LIMITS
 from patchline.patches.passphrases import passphrase_for, passphrase_option
 from patchline.patches.release_zip import APPROVALS, PROVENANCE, RELEASE_LINE
-from patchline.patches.statements import time_text
 from patchline.patches.terminal import example, json_option, report
 from patchline.patches.wording import counted
 from patchline.releaser import approvals
@@ -21,6 +19,7 @@ from patchline.releaser.campaigns import Stand, list_campaigns, show, the_campai
 from patchline.releaser.channel_home import open_channel
 from patchline.releaser.commands.hotfix_release import read_release
 from patchline.releaser.commands.options import clock, home_option, register_options, the_person, the_register
+from patchline.releaser.documents.campaigns import NOWHERE, campaign_document, campaign_facts, told
 from patchline.releaser.fleet.adoption import lacking_at
 from patchline.releaser.hotfixes import label
 from patchline.releaser.policies import newest_root
@@ -59,7 +58,7 @@ def list_command() -> None:
     with the_register() as register, register.read() as session:
         found = list_campaigns(session)
     lines = [f"{one.id}  {one.product}  {one.added:%Y-%m-%d}  {one.title}" for one in found]
-    report([_facts(one) for one in found], "\n".join(lines) or "no campaign yet: patchline hotfix carry")
+    report([campaign_facts(one) for one in found], "\n".join(lines) or "no campaign yet: patchline hotfix carry")
 
 
 @campaign.command("submit", epilog=example("patchline campaign submit C-2026-0001 --from bundles"))
@@ -143,30 +142,7 @@ def commits_command(identifier: str, out: Path) -> None:
     )
 
 
-def _facts(one: Campaign) -> dict[str, Any]:
-    return {
-        "campaign": one.id,
-        "product": one.product,
-        "title": one.title,
-        "severity": one.severity,
-        "commits": one.commits,
-        "fixes": [fix["id"] for fix in one.fixes],
-        "customers": one.customers,
-        "added": time_text(one.added),
-        "added_by": one.added_by,
-    }
-
-
-_NOWHERE: Mapping[str, int] = {}
-
-
-def campaign_document(one: Campaign, stands: Sequence[Stand], lacking: Mapping[str, int] = _NOWHERE) -> dict[str, Any]:
-    """Return a campaign for `--json`, with the number of sites that lack the fix where that was asked."""
-    rows = [{**stand.as_document(), "sites_exposed": lacking.get(stand.row.baseline)} for stand in stands]
-    return {**_facts(one), "baselines": rows}
-
-
-def campaign_text(one: Campaign, stands: Sequence[Stand], lacking: Mapping[str, int] = _NOWHERE) -> str:
+def campaign_text(one: Campaign, stands: Sequence[Stand], lacking: Mapping[str, int] = NOWHERE) -> str:
     """Return a campaign's table for people."""
     fixes = ", ".join(str(fix["id"]) for fix in one.fixes)
     lines = [f"{click.style(one.id, bold=True)}  {one.product}  {one.severity}  {fixes}: {one.title}"]
@@ -175,19 +151,7 @@ def campaign_text(one: Campaign, stands: Sequence[Stand], lacking: Mapping[str, 
         state = click.style(f"{stand.state:<10}", fg=_COLOURS.get(stand.state))
         sites = lacking.get(stand.row.baseline)
         more = f", {counted(sites, 'site')} exposed" if sites else ""
-        lines.append(f"{stand.row.baseline:<{width}}  {state}  {_told(stand)}{more}".rstrip())
+        lines.append(f"{stand.row.baseline:<{width}}  {state}  {told(stand)}{more}".rstrip())
     if any(stand.state == "conflict" for stand in stands):
         lines.append(_OPEN.replace("ID", one.id))
     return "\n".join(lines)
-
-
-def _told(stand: Stand) -> str:
-    row = stand.row
-    if row.conflicts:
-        return f"{(row.stopped_at or '')[:12]} collides in {', '.join(row.conflicts)}"
-    if row.hotfix is None:
-        return "the baseline has it already"
-    name = label(stand.revision) if stand.revision else row.hotfix
-    return " ".join(
-        [name, (row.head or "")[:12], *([f"from {row.resolved}"] if row.resolved else []), *([row.problem or ""])]
-    ).strip()

@@ -15,8 +15,9 @@ from patchline.releaser import merging
 from patchline.releaser.campaigns import Fix, Source, carry, go_on, show, the_campaign
 from patchline.releaser.catalogue import list_baselines, the_product
 from patchline.releaser.commands.bundle_build import Pair, built_document, built_text
-from patchline.releaser.commands.campaign import campaign_document, campaign_text
+from patchline.releaser.commands.campaign import campaign_text
 from patchline.releaser.commands.options import clock, register_options, the_person, the_register
+from patchline.releaser.documents.campaigns import campaign_document
 from patchline.releaser.issues import UNSOLVED, show_issue
 from patchline.releaser.people import read_people
 from patchline.releaser.recipe import Authored, read_recipe

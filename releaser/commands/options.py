@@ -13,6 +13,7 @@ import click
 
 from patchline.patches.errors import UsageError
 from patchline.releaser.home import home_folder
+from patchline.releaser.moments import moment_to_come
 from patchline.releaser.register import Change, Register, opened
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -193,8 +194,4 @@ def read_moment(written: str) -> datetime:
     Raises:
         UsageError: it is none.
     """
-    try:
-        found = datetime.fromisoformat(written)
-    except ValueError:
-        raise UsageError("date", f"{written!r} is no date") from None
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    return moment_to_come(written)

@@ -8,7 +8,7 @@ import click
 from patchline.patches.passphrases import passphrase_for
 from patchline.releaser.commands.options import clock
 from patchline.releaser.register import Register
-from patchline.releaser.work.carrying import carry_out
+from patchline.releaser.work import carrying
 from patchline.releaser.work.jobs import Workshop
 
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -25,9 +25,4 @@ def left_to_worker(register: Register, wish: int) -> str:
     Raises:
         PatchlineError: it was refused.
     """
-    if not register.database.is_sqlite:
-        return f"waits for a worker as job {wish}"
-    end = carry_out(Workshop(register, passphrase_for), wish, clock)
-    if end.error is not None:
-        raise end.error
-    return end.told
+    return carrying.left_to_worker(Workshop(register, passphrase_for), wish, clock)

@@ -41,3 +41,17 @@ def carry_out(workshop: Workshop, number: int, clock: Callable[[], datetime]) ->
         end = End(REFUSED, error.message, error)
     close(workshop.register, number, job, end, asked.by, clock())
     return end
+
+
+def left_to_worker(workshop: Workshop, number: int, clock: Callable[[], datetime]) -> str:
+    """Do what was asked for where no worker does, and say how it stands.
+
+    Raises:
+        PatchlineError: it was refused.
+    """
+    if not workshop.register.database.is_sqlite:
+        return f"waits for a worker as job {number}"
+    end = carry_out(workshop, number, clock)
+    if end.error is not None:
+        raise end.error
+    return end.told

@@ -20,6 +20,31 @@ OTHER_KINDS = ("site-token", "token", "customer", "site")
 
 PAGES: dict[str, Any] = {
     "static": ANYONE,
+    # approvals; whose signature counts says the policy, so everybody may bring one
+    "approvals.queue": PEOPLE,
+    "approvals.review": PEOPLE,
+    "approvals.file": PEOPLE,
+    "approvals.sign": OWN,
+    "approvals.upload": PEOPLE,
+    "approvals.reject": PEOPLE,
+    "approvals.keys": PEOPLE,
+    "approvals.enrol": OWN,
+    "approvals.retire": OWN,
+    "approvals.enrolment": PEOPLE,
+    # hotfixes
+    "hotfixes.listed": PEOPLE,
+    "hotfixes.show": PEOPLE,
+    "hotfixes.edit": BUILDERS,
+    "hotfixes.evidence": PEOPLE,
+    "hotfixes.submit": BUILDERS,
+    "hotfixes.stop": BUILDERS,
+    "hotfixes.revise": BUILDERS,
+    "hotfixes.publish": MANAGERS,
+    "hotfixes.hold": BUILDERS,
+    "hotfixes.lift": MANAGERS,
+    # baselines
+    "baselines.listed": PEOPLE,
+    "baselines.campaign": PEOPLE,
     # sign_in
     "sign_in.form": ANYONE,
     "sign_in.enter": ANYONE,

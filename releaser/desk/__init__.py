@@ -1,0 +1,1 @@
+"""What engineers and release managers look at first: their work, who is waited for, and which fix is in which baseline."""
