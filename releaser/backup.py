@@ -21,6 +21,7 @@ from patchline.patches.files import open_regular, os_failure, write_atomically
 from patchline.patches.progress import watch
 from patchline.patches.statements import time_text
 from patchline.releaser import audit, server_keys, table_copy
+from patchline.releaser.access import web_key
 from patchline.releaser.backup_form import (
     BUNDLES,
     CHANNEL,
@@ -111,6 +112,8 @@ def _not_taken(path: Path, name: str, place: str) -> str | None:
     """Return why a file is left out, None when it is not."""
     if not stat.S_ISREG(path.lstat().st_mode):
         return "no regular file"
+    if (place, name) == (HOME, web_key.FILE):
+        return "made anew where it is missing; everybody signs in again"
     if name.endswith(sealed.ENDING) and not (place == HOME and name in _OWN_KEYS):
         return "a private key that is not the server's"
     return None

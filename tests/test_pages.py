@@ -1,6 +1,9 @@
 """The pages that tell a story are played, command by command."""
 
+import os
+import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -69,6 +72,17 @@ def vendor(folder):
 def test_servers_page_shows_what_is_printed(vendor):
     (vendor / "shop.trust").unlink()
     assert People(vendor, **office.environment(vendor)).page(TUTORIAL / "server.md") > 25
+
+
+def test_page_of_running_the_server_shows_what_is_printed(vendor):
+    for name in ("root.json", "kit-root.json", "targets.json"):
+        (vendor / name).unlink(missing_ok=True)
+    try:
+        assert People(vendor, **office.environment(vendor)).page(ROOT / "docs" / "operate.md") > 10
+    finally:  # Where the page stops before it stops its server.
+        served = vendor / "served.pid"
+        with suppress(ProcessLookupError, FileNotFoundError):
+            os.kill(int(served.read_text()), signal.SIGTERM)
 
 
 def test_supports_page_shows_what_is_printed(vendor):

@@ -13,6 +13,7 @@ from patchline.patches.errors import PatchlineError
 from patchline.patches.keys import Kind
 from patchline.patches.sealed import Cost, create_sealed
 from patchline.releaser import audit, backup, backup_form, server_keys, table_copy
+from patchline.releaser.access.web_key import web_key
 from patchline.releaser.database import Database
 from patchline.releaser.register import opened
 from patchline.releaser.tables.audit import AuditEvent
@@ -142,6 +143,14 @@ def test_private_keys_of_others_and_links_are_left_out(tmp_path):
     assert [one.split(":")[0] for one in left] == ["home/link", "home/keys/ada.key", "home/trial/offline-1.key"]
     names = {saved.name for saved in backup_form.check(tmp_path / "one.backup").files}
     assert "keys/online.key" in names and not {"keys/ada.key", "trial/offline-1.key", "link"} & names
+
+
+def test_the_key_of_the_pages_is_not_saved_and_is_made_anew(tmp_path):
+    home = make_home("sqlite", tmp_path)
+    key = web_key(home)
+    [left] = save(home, tmp_path / "one.backup")["left_out"]
+    assert left.startswith("home/web.key: made anew") and key not in (tmp_path / "one.backup").read_bytes()
+    assert "web.key" not in {saved.name for saved in backup_form.check(tmp_path / "one.backup").files}
 
 
 def test_backup_that_was_changed_in_any_place_is_refused_before_anything_is_written(tmp_path):

@@ -15,7 +15,7 @@ ANYONE, PEOPLE, OWN = "anyone", "people", "own"
 ENGINEERS, MANAGERS, SUPPORT = ("engineer",), ("release-manager",), ("support",)
 KEEPERS = ("release-manager", "support")
 BUILDERS = ("engineer", "release-manager")
-OTHER_KINDS = ("site-token", "token", "customer", "site")
+OTHER_KINDS = ("site-token", "token", "customer", "site", "machines")
 """Kinds with checks of their own: the vendor's cookie is nothing there."""
 
 PAGES: dict[str, Any] = {
