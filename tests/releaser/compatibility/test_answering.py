@@ -8,7 +8,8 @@ from patchline.patches.errors import PatchlineError
 from patchline.releaser.compatibility.answering import compatibility, sites_on
 from patchline.releaser.compatibility.declaring import declare, declared
 from patchline.releaser.compatibility.makeup import Makeup
-from patchline.releaser.evidence import attach, read_results
+from patchline.releaser.evidence import attach, given_for, read_results
+from patchline.releaser.hotfixes import find
 from patchline.releaser.setups import keeping
 from patchline.releaser.tables.loans import Loan
 from patchline.releaser.tables.setups import SetupFacet
@@ -141,7 +142,8 @@ def test_free_setup_comes_before_one_that_is_lent_when_both_lack_as_much(life, f
 
 def test_evidence_keeps_what_the_setup_was_made_of_when_the_tests_ran(life, fleet, tmp_path):
     lab(fleet, "lab-1", POSTGRESQL, OPENLDAP, ACTIVE)
-    identifier = built(life)
+    identifier = life.new()
+    found = life.build(identifier)
     ran_on(life, tmp_path, identifier, "lab-1", ("database", "PostgreSQL 16"))
     with life.register.change("ada", NOW) as change:
         known = keeping.the_setup(change.session, "lab-1")
@@ -149,6 +151,10 @@ def test_evidence_keeps_what_the_setup_was_made_of_when_the_tests_ran(life, flee
             change.session.delete(change.session.get_one(SetupFacet, (known.setup.site, *facet)))
     (run_,) = asked(life, identifier).runs
     assert [facet.value for facet in run_.makeup.facets] == ["PostgreSQL 16", "Active Directory", "OpenLDAP"]
+    with life.register.read() as session:
+        given = given_for(session, find(session, identifier))
+    life.submit(identifier, provenance=life.provenance(found, results=given))
+    assert life.state(identifier) == "in-review", "the builder signed it with what the setup was made of"
 
 
 def test_only_sites_that_the_hotfix_is_for_count_and_no_setups(life, fleet):
