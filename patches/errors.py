@@ -553,6 +553,7 @@ class StateError(PatchlineError):
         "site-setup": "patchline setup edit SETUP --facet KIND=VALUE.",
         "setup-vault-older": "Vault was restored from an older backup: set the password at the target, and write it into Vault by bao kv put.",
         "setup-lent": "Wait until it is back and its login there is proved dead: patchline loan list.",
+        "notices-changed": "Read them again, then send them.",
         "level-unknown": "Ask for a report, or type in what they tell: patchline report import, patchline site tell.",
         "site-copy": "Add a site for the copy first, of the same customer and product: patchline site add.",
         "changed-meanwhile": "Run the command again; nothing was changed.",

@@ -24,6 +24,10 @@ from patchline.web.me import pages as me
 from patchline.web.portal import access as portal_access
 from patchline.web.portal import frame
 from patchline.web.portal.pages import PAGES as portal
+from patchline.web.rollouts.freezes import pages as freezes
+from patchline.web.rollouts.notices import pages as notices
+from patchline.web.rollouts.recalls import pages as recalls
+from patchline.web.rollouts.rollouts import pages as rollouts
 from patchline.web.sessions import Cookies
 from patchline.web.sign_in import pages as sign_in
 from patchline.web.start import pages as start
@@ -34,10 +38,22 @@ from patchline.web.support.reports import pages as reports
 from patchline.web.support.search import pages as support
 from patchline.web.support.sites import pages as sites
 
+_ROLLOUTS = (rollouts, freezes, recalls, notices)
 _SUPPORT = (support, customers, sites, exposure, fleet, reports)
 _REGISTER = (administration, audit)
 _ENGINEERS = (approvals, baselines, hotfixes)
-BLUEPRINTS = (channel_files, delivery, me, sign_in, start, metrics.pages, *_ENGINEERS, *_SUPPORT, *_REGISTER)
+BLUEPRINTS = (
+    channel_files,
+    delivery,
+    me,
+    sign_in,
+    start,
+    metrics.pages,
+    *_ENGINEERS,
+    *_ROLLOUTS,
+    *_SUPPORT,
+    *_REGISTER,
+)
 _LARGEST_FORM = 1 << 20
 """Bytes of a request; pages that take files say so themselves."""
 

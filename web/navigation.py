@@ -27,7 +27,7 @@ SECTIONS = (
     Section("Work", "start.page", ("start",)),
     Section("Hotfixes", "hotfixes.listed", ("hotfixes", "baselines")),
     Section("Approvals", "approvals.queue", ("approvals",)),
-    Section("Rollouts", "rollouts.listed", ("rollouts", "recalls")),
+    Section("Rollouts", "rollouts.listed", ("rollouts", "recalls", "freezes", "notices")),
     Section("Support", "support.search", ("support", "customers", "sites", "exposure", "fleet", "reports")),
     Section("Setups", "setups.listed", ("setups", "loans")),
     Section("Register", "audit.events", ("audit", "administration")),

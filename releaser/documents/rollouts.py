@@ -5,6 +5,7 @@ from typing import Any
 
 from patchline.patches.statements import time_text
 from patchline.releaser.rollouts.life import Found, Settings
+from patchline.releaser.rollouts.listing import Recalled, Row
 from patchline.releaser.rollouts.notices import Pending, Result
 from patchline.releaser.rollouts.targets import Count, Measured
 from patchline.releaser.tables.customers import Freeze
@@ -99,3 +100,35 @@ def pending_document(found: Sequence[Pending]) -> list[dict[str, Any]]:
 def results_document(results: Sequence[Result]) -> list[dict[str, Any]]:
     """Return what became of messages for `--json`."""
     return [{"address": one.draft.address, "outcome": one.outcome or "in-doubt", "said": one.told} for one in results]
+
+
+def listed_document(one: Row) -> dict[str, Any]:
+    """Return a rollout as it stands in lists."""
+    return {
+        "revision": one.label,
+        "title": one.title,
+        "product": one.product,
+        "state": one.state,
+        "reason": one.reason,
+        "stage": one.stage,
+        "stages": one.stages,
+        "automatic": one.automatic,
+        "planned": time_text(one.planned),
+        "changed": time_text(one.changed),
+        "seen": one.seen,
+        "problems": one.problems,
+    }
+
+
+def recalled_document(one: Recalled) -> dict[str, Any]:
+    """Return a recalled revision as it stands in lists."""
+    return {
+        "revision": one.label,
+        "title": one.title,
+        "product": one.product,
+        "severity": one.severity,
+        "at": time_text(one.at) if one.at else None,
+        "reason": one.reason,
+        "runs": one.runs,
+        "words": one.words,
+    }

@@ -136,14 +136,19 @@ def draft(session: Session, identifier: str, now: datetime) -> Drafts:
 
 def _about(session: Session, revision: Revision, hotfix: Hotfix) -> _About:
     guidance = Manifest.parse(revision.manifest).guidance if revision.manifest else ()
+    product = session.get_one(Product, hotfix.product).name
+    return _About(revision, hotfix, product, guidance, *said_of_recall(session, revision))
+
+
+def said_of_recall(session: Session, revision: Revision) -> tuple[str | None, str | None]:
+    """Return why a revision was recalled, and what to apply instead; None where nobody said."""
     query = select(RecallRow).where(RecallRow.revision == revision.id, RecallRow.kind == "recall")
     row = session.scalar(query.order_by(RecallRow.id.desc()).limit(1))
-    product = session.get_one(Product, hotfix.product).name
     if row is None:
-        return _About(revision, hotfix, product, guidance, None, None)
+        return None, None
     [envelope] = read_sidecar(row.envelope, "the recall")
     replacement = Recall.parse(envelope.payload, "recall").replacement
-    return _About(revision, hotfix, product, guidance, row.reason, replacement.label if replacement else None)
+    return row.reason, replacement.label if replacement else None
 
 
 def _lacking(session: Session, revision: Revision, now: datetime) -> Select[Site, SiteState, bool]:

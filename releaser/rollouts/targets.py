@@ -220,6 +220,12 @@ def listed(
     return list(session.execute(query))
 
 
+def soaking(rollout: Rollout, stages: Sequence[RolloutStage], aimed: Aim, now: datetime) -> Select[Any]:
+    """Return a query for when the sites of the last opened stage applied it, as `applied`."""
+    rows = _rows(rollout, stages, aimed, now).subquery()
+    return select(rows.c.applied).where(rows.c.stage == rollout.stage, rows.c.stand == Stand.APPLIED)
+
+
 def _rows(rollout: Rollout, stages: Sequence[RolloutStage], aimed: Aim, now: datetime) -> Select[Any]:
     """Return a row for each site that the rollout is for."""
     stage = stage_of(stages)
