@@ -41,6 +41,10 @@ demo-channel: setup  ## the second part of the demo alone: register, channel, ki
 demo-fleet: setup  ## the demo's second and third part: the same, then who has what, and how we know
 	@$(BIN)/python -m tests.journeys.demo $(PRODUCT) $(FROM) $(TO) --part fleet
 
+.PHONY: demo-vault
+demo-vault: setup  ## a loan from request to proved-dead return, and a hotfix signed by a key that never leaves Vault
+	@$(BIN)/python -m tests.journeys.demo $(PRODUCT) $(FROM) $(TO) --part vault
+
 .PHONY: test
 test: setup  ## run the tests
 	$(BIN)/python -m pytest -q -n auto --dist worksteal

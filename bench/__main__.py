@@ -24,6 +24,7 @@ from bench import (
     kits,
     levels,
     lists,
+    loans,
     memory,
     page,
     register,
@@ -53,6 +54,7 @@ class Extent:
     sites: tuple[int, ...] = (10_000,)
     questions: int = 40
     reports: tuple[int, int] = (500, 10_000)
+    lent: tuple[int, int] = (500, 2_000)
 
 
 TINY = Extent(
@@ -69,6 +71,7 @@ TINY = Extent(
     sites=(200,),
     questions=2,
     reports=(20, 60),
+    lent=(3, 10),
 )
 QUICK = Extent("quick", 5, 256 << 20, [(50, 20_000, None), (500, 20_000, 0.4), (200, 1_000_000, 0.85)], 256 << 20, 3)
 FULL = Extent(
@@ -112,6 +115,7 @@ def measure(extent: Extent, folder: Path) -> Iterator[Figure]:
     yield from reports.run(folder / "reports", *extent.reports)
     yield from levels.run(folder / "levels", extent.tried, min(extent.rounds, 3))
     yield from vault.run(extent.rounds)
+    yield from loans.run(folder / "loans", extent.lent, extent.rounds)
     yield from memory.run(vendor, folder / "memory", extent.memory)
     many = catalogue.TINY if extent is TINY else catalogue.QUICK
     yield from catalogue.run(vendor, folder / "catalogue", many, min(extent.rounds, 3))

@@ -82,6 +82,7 @@ class Trial:
                 seen = looking.the_loan(session, loan)
             assert (seen.loan.state, seen.parts[0][0].state) == ("returned", "dead")
             assert loan not in [of for _, of in hands.vault.tokens()]
+            sweep(hands)
             assert hands.vault.read("lab-1", loan).number == 0
             assert postgresql.try_login(seen.parts[0][1].address, login) == "refused"
 

@@ -2,8 +2,7 @@
 
 - The token is an orphan, so it outlives whoever made it; with it everything ends that it made. It is thrown away where it
   was made: the register knows its accessor, which can end it and nothing else.
-- Credentials of a loan lie at `setups/SETUP/loan/LOAN`, each endpoint under its name. They are handed over by wrapping
-  the reading of that very path: the wrapping says where it was made, and nobody else can make one that says so.
+- Credentials of a loan lie at `setups/SETUP/loan/LOAN`, each endpoint under its name, and are handed over by wrapping.
 - The account by which others are made at an endpoint lies at `setups/SETUP/lending/ENDPOINT`, put there by its owner.
 """
 
@@ -16,20 +15,20 @@ import hvac  # type: ignore[import-untyped]
 
 from patchline.patches.errors import VaultError
 from patchline.vault import names
-from patchline.vault.connection import Connection, Server
-from patchline.vault.failures import FAILURES, failure
+from patchline.vault.connection import Connection
+from patchline.vault.loan_credentials import (
+    LARGEST,
+    WRAPPED,
+    Credential,
+    KeptLoan,
+    Wrapping,
+    loan_path,
+    read_credentials,
+)
 from patchline.vault.preparing import SETUPS
 from patchline.vault.preparing_loans import DATABASE, LONGEST, SSH, SSH_ROLE, TOKEN_ROLE, database_role
-from patchline.vault.session import Session
 
-LARGEST = 64 << 10
-"""Bytes of the credentials of a loan; Vault would take a megabyte and be slow for everybody."""
-WRAPPED = 900
-"""Seconds in which a hand-over can be opened."""
 _DISPLAY = "loan-"
-
-Credential = dict[str, str]
-"""Of one endpoint: `username`, and `password` or `private_key` and `certificate`. Strings alone: Vault rounds numbers."""
 
 
 @dataclass(frozen=True)
@@ -41,38 +40,12 @@ class LoanToken:
 
 
 @dataclass(frozen=True)
-class KeptLoan:
-    """The credentials of a loan as Vault has them.
-
-    Attributes:
-        number: the version that says so, 0 where there is none.
-        credentials: by endpoint.
-    """
-
-    number: int = 0
-    credentials: Mapping[str, Credential] = field(default_factory=dict, repr=False)
-
-
-@dataclass(frozen=True)
 class DatabaseUser:
     """A user that Vault made in a database; it ends with its lease."""
 
     username: str
     password: str = field(repr=False)
     lease: str
-
-
-@dataclass(frozen=True)
-class Wrapping:
-    """A one-time token that opens a loan's credentials, and what names it."""
-
-    token: str = field(repr=False)
-    accessor: str
-
-
-def loan_path(setup: str, loan: str) -> str:
-    """Return where the credentials of a loan lie, below the mount."""
-    return f"{names.name(setup)}/loan/{names.name(loan)}"
 
 
 class LoanVault:
@@ -226,7 +199,7 @@ class LoanVault:
 
         def question(vault: hvac.Client) -> KeptLoan:
             found = vault.adapter.get(f"/v1/{path}")["data"]
-            return KeptLoan(int(found["metadata"]["version"]), _credentials(found["data"]))
+            return KeptLoan(int(found["metadata"]["version"]), read_credentials(found["data"]))
 
         try:
             return self.connection.ask(f"the credentials of loan {loan}", question, safe=True)
@@ -274,7 +247,7 @@ class LoanVault:
         path = f"/v1/{SETUPS}/data/{names.name(setup)}/lending/{names.name(endpoint)}"
 
         def question(vault: hvac.Client) -> Credential:
-            return _credentials({endpoint: vault.adapter.get(path)["data"]["data"]})[endpoint]
+            return read_credentials({endpoint: vault.adapter.get(path)["data"]["data"]})[endpoint]
 
         try:
             return self.connection.ask(f"the account that lends {setup} {endpoint}", question, safe=True)
@@ -334,34 +307,3 @@ class LoanVault:
 def principal(loan: str) -> str:
     """Return as whom a borrower's certificate lets them in."""
     return f"loan-{names.name(loan)}"
-
-
-def open_wrapping(server: Server, token: str, setup: str, loan: str) -> Mapping[str, Credential]:
-    """Open a hand-over, after looking whether it was made for this loan; it cannot be opened again.
-
-    Raises:
-        VaultError: it was opened already (the alarm), was made otherwise, or Vault cannot be asked.
-    """
-    about = f"the hand-over of loan {loan}"
-    session = Session(str(server.ca) if server.ca else True)
-    try:
-        looked = server.client(session=session).adapter.post("/v1/sys/wrapping/lookup", json={"token": token})["data"]
-        if looked["creation_path"] != f"{SETUPS}/data/{loan_path(setup, loan)}":
-            raise VaultError("loan-other", f"{about}: it was not made of this loan's credentials")
-        return _credentials(server.client(token, session).adapter.post("/v1/sys/wrapping/unwrap")["data"]["data"])
-    except FAILURES as error:
-        told = failure(error, about)
-    if told.code == "vault.wrapping-used":
-        raise VaultError("loan-opened", f"{about}: it was opened already, or is older than {WRAPPED // 60} minutes")
-    raise told
-
-
-def _credentials(data: Any) -> dict[str, Credential]:
-    """Read what Vault has; anything else than texts of bounded size is an answer of somebody else's."""
-    if len(json.dumps(data)) > LARGEST:
-        raise VaultError("too-large", f"what lies there has more than {LARGEST >> 10} KiB")
-    return {
-        str(endpoint): {str(key): str(text) for key, text in credential.items()}
-        for endpoint, credential in dict(data).items()
-        if isinstance(credential, dict)
-    }

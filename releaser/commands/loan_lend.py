@@ -87,7 +87,10 @@ class _Act:
             if not self.here and loan.state in (LoanState.ISSUING, LoanState.ON_LOAN, LoanState.REVOKING):
                 wishes.ask(change, LOAN, {"loan": loan.id})
         if self.here and own is not None:
-            note(f"loan {self._identifier} {look_after_held(own, self._identifier)}")
+            try:
+                note(f"loan {self._identifier} {look_after_held(own, self._identifier)}")
+            finally:
+                self._register.chain()
 
 
 @contextmanager

@@ -77,7 +77,7 @@ def _asked(register: Register, identifier: str, by: str) -> tuple[int, str]:
 def _opened(
     register: Register, identifier: str, by: str, number: int | None, token: str
 ) -> Mapping[str, Mapping[str, str]]:
-    from patchline.vault.loans import open_wrapping
+    from patchline.vault.loan_credentials import open_wrapping
     from patchline.vault.login import check_token
 
     check_token(token)

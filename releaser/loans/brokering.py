@@ -111,6 +111,7 @@ def tend(hands: Hands) -> Round:
             continue  # Somebody else is at it at this moment.
         except PatchlineError as error:
             done.problems.append(error.about(f"loan {identifier}"))
+    hands.register.chain()
     return done
 
 

@@ -5,8 +5,8 @@
 - A loan comes back only when each of its logins was seen to fail; until then it is tried again.
 """
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -15,12 +15,13 @@ from patchline.releaser.loans import accounts, certificates, handing, resetting
 from patchline.releaser.loans.cases import GRACE, Case, Hands, Made, seconds_until
 from patchline.releaser.loans.holding import held
 from patchline.releaser.loans.looking import Seen, the_loan
-from patchline.releaser.loans.noting import note, stepping
+from patchline.releaser.loans.noting import note, quietly, stepping
 from patchline.releaser.loans.states import LoanAction, LoanState
 from patchline.releaser.loans.ways import WAYS
 from patchline.releaser.tables.fleet import SiteState
 from patchline.releaser.tables.loans import Loan, LoanPart
-from patchline.vault.loans import Credential, KeptLoan, LoanToken
+from patchline.vault.loan_credentials import Credential, KeptLoan
+from patchline.vault.loans import LoanToken
 
 PATIENCE = timedelta(hours=24)
 """How long proof is waited for until a setup is put into quarantine; it is tried on all the same."""
@@ -41,7 +42,7 @@ def look_after(hands: Hands, identifier: str) -> str:
 def look_after_held(hands: Hands, identifier: str) -> str:
     """Do the same, where this process holds the loan already."""
     with hands.register.read() as session:
-        seen = the_loan(session, identifier)
+        seen = the_loan(session, identifier, history=False)
     state = LoanState(seen.loan.state)
     work = {
         LoanState.ISSUING: _issue,
@@ -119,24 +120,21 @@ def _issue(hands: Hands, seen: Seen) -> str:
 
 
 def _make(hands: Hands, seen: Seen) -> str:
+    """Make everything, between two changes of the register: that it may exist, and that it does."""
     credentials = _Credentials(hands, seen)
-    with stepping(hands.register, seen.loan, hands.clock()) as change:
-        for case in _cases(hands, seen, credentials):
-            _part(change.session, case).state = "made"
+    with quietly(hands.register) as session:
+        for part, _ in seen.parts:
+            session.get_one(LoanPart, part.id).state = "made"
     seconds = seconds_until(seen.loan.due + GRACE, hands.clock())
     token = hands.vault.make_token(seen.setup, seen.loan.id, seconds)
-    with stepping(hands.register, seen.loan, hands.clock()) as change:
-        change.session.get_one(Loan, seen.loan.id).accessor = token.accessor
-    made = []
-    for case in _cases(hands, seen, credentials, token):
-        made.append((case, WAYS[case.part.strategy].make(case)))
-        with stepping(hands.register, seen.loan, hands.clock()) as change:
-            _write_down(_part(change.session, case), made[-1][1], credentials.kept.number)
+    made = [(case, WAYS[case.part.strategy].make(case)) for case in _cases(hands, seen, credentials, token)]
     with stepping(hands.register, seen.loan, hands.clock()) as change:
         loan = change.session.get_one(Loan, seen.loan.id)
         site = change.session.get_one(SiteState, loan.setup)
         loan.state, loan.issued, loan.trouble = LoanState.ON_LOAN, change.now, None
-        loan.level_before, loan.drift_before = site.label, site.drift
+        loan.accessor, loan.level_before, loan.drift_before = token.accessor, site.label, site.drift
+        for case, one in made:
+            _write_down(_part(change.session, case), one, credentials.kept.number)
         facts = {"accessor": token.accessor, "logins": {case.endpoint.name: one.username for case, one in made}}
         note(change, loan, LoanAction.ISSUE, f"{seen.setup} is on loan to team {loan.team}", facts)
     return "is on loan"
@@ -149,13 +147,16 @@ def _write_down(part: LoanPart, made: Made, number: int) -> None:
 
 def _clear(hands: Hands, seen: Seen) -> str | None:
     """End whatever was made of a loan that is not lent yet; return what stands in the way, None for nothing."""
-    told = _end_parts(hands, seen, waiting=True)
+    over, told = _end_parts(hands, seen)
     if told:
         _trouble(hands, seen, "; ".join(told))
         return f"what was begun is being ended: {'; '.join(told)}"
     hands.vault.forget(seen.setup, seen.loan.id)
-    with stepping(hands.register, seen.loan, hands.clock()) as change:
-        change.session.get_one(Loan, seen.loan.id).accessor = None
+    with quietly(hands.register) as session:
+        session.get_one(Loan, seen.loan.id).accessor = None
+        for case in over:
+            part = _part(session, case)
+            part.state, part.lease, part.username, part.expires = "waiting", None, None, None
     return None
 
 
@@ -189,7 +190,9 @@ def _keep_alive(hands: Hands, seen: Seen) -> str:
         for case in _cases(hands, seen, credentials):
             if case.part in late:
                 _renew(hands, seen, case)
-    handing.fulfil(hands, seen)
+    with hands.register.read() as session:
+        whole = the_loan(session, seen.loan.id)
+    handing.fulfil(hands, whole)
     return "is on loan"
 
 
@@ -217,12 +220,15 @@ def _renew(hands: Hands, seen: Seen, case: Case) -> None:
 
 
 def _end(hands: Hands, seen: Seen) -> str:
-    told = _end_parts(hands, seen, waiting=False)
+    over, told = _end_parts(hands, seen)
     if told:
+        with quietly(hands.register) as session:
+            _mark_dead(session, over, hands.clock())
         return _still_alive(hands, seen, "; ".join(told))
     reset = resetting.run(hands.register.home, seen.setup, seen.loan.id)
-    hands.vault.forget(seen.setup, seen.loan.id)
     with stepping(hands.register, seen.loan, hands.clock()) as change:
+        _mark_dead(change.session, over, change.now)
+        change.session.flush()
         loan = change.session.get_one(Loan, seen.loan.id)
         site = change.session.get_one(SiteState, loan.setup)
         loan.state, loan.ended, loan.trouble, loan.reset = LoanState.RETURNED, change.now, None, reset
@@ -234,42 +240,44 @@ def _end(hands: Hands, seen: Seen) -> str:
         )
         facts = {"level_before": loan.level_before, "level_after": loan.level_after, "drift": loan.drift_after}
         note(change, loan, LoanAction.PROVE, words, {**facts, "reset": reset, "verifiable": seen.verifiable})
+    hands.vault.forget(seen.setup, seen.loan.id)  # What a crash leaves of it here is swept up.
     return "is back, proved" if seen.verifiable else "is back, partly as somebody says"
 
 
-def _end_parts(hands: Hands, seen: Seen, *, waiting: bool) -> list[str]:
-    """End the token and every login of a loan; return what stands in the way.
+def _mark_dead(session: Session, over: Sequence[Case], now: datetime) -> None:
+    for case in over:
+        part = _part(session, case)
+        part.state, part.proved = "dead", now
 
-    Args:
-        hands: by whom.
-        seen: the loan.
-        waiting: a login that is over may be made anew; else it stays dead.
-    """
+
+def _end_parts(hands: Hands, seen: Seen) -> tuple[list[Case], list[str]]:
+    """End the token and every login of a loan; return those that are over, and what stands in the way of others."""
     for accessor in _accessors(hands, seen):
         hands.vault.end_token(accessor)
-    credentials, told = _Credentials(hands, seen), []
-    for case in _cases(hands, seen, credentials):
-        if case.part.state in ("dead", "stated") or (waiting and case.part.strategy == "by-hand"):
+    over, told = [], []
+    for case in _cases(hands, seen, _Credentials(hands, seen)):
+        if case.part.state in ("dead", "stated"):
             continue
         # What comes of one login hides nothing of the others.
-        try:
-            problem = WAYS[case.part.strategy].end(case)
-        except PatchlineError as error:
-            problem = error.message
-        if problem is not None:
+        problem = _ended(case) if seen.loan.ending or case.part.strategy != "by-hand" else None
+        if problem is None:
+            over.append(case)
+        else:
             told.append(problem)
-            continue
-        with stepping(hands.register, seen.loan, hands.clock()) as change:
-            part = _part(change.session, case)
-            part.state, part.proved = ("waiting", None) if waiting else ("dead", change.now)
-            part.lease = None if waiting else part.lease
-    return told
+    return over, told
+
+
+def _ended(case: Case) -> str | None:
+    try:
+        return WAYS[case.part.strategy].end(case)
+    except PatchlineError as error:
+        return error.message
 
 
 def _accessors(hands: Hands, seen: Seen) -> list[str]:
     if seen.loan.accessor is not None:
-        return [seen.loan.accessor] if hands.vault.lives("token", seen.loan.accessor) else []
-    # Killed between making a token and writing its accessor down: then only Vault knows it.
+        return [seen.loan.accessor]
+    # Killed while it was made: then only Vault knows its token.
     return [accessor for accessor, loan in hands.vault.tokens() if loan == seen.loan.id]
 
 

@@ -11,7 +11,8 @@ from patchline.releaser.register import Register
 from patchline.releaser.setups.logins import Outcome, Target
 from patchline.releaser.tables.loans import Loan, LoanPart
 from patchline.releaser.tables.setups import SetupEndpoint
-from patchline.vault.loans import Credential, LoanToken, LoanVault
+from patchline.vault.loan_credentials import Credential
+from patchline.vault.loans import LoanToken, LoanVault
 from patchline.vault.setups import Login
 
 GRACE = timedelta(minutes=5)

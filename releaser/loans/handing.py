@@ -15,7 +15,7 @@ from patchline.releaser.loans.sealing import seal
 from patchline.releaser.loans.states import LoanAction, LoanState, check_step
 from patchline.releaser.register import Change
 from patchline.releaser.tables.loans import Loan, LoanHandover
-from patchline.vault.loans import WRAPPED
+from patchline.vault.loan_credentials import WRAPPED
 
 _LIFE = timedelta(seconds=WRAPPED)
 

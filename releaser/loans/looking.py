@@ -50,8 +50,8 @@ class Seen:
         return "delivered" if max(made) > now else "never opened"
 
 
-def the_loan(session: Session, identifier: str) -> Seen:
-    """Return a loan with all that belongs to it.
+def the_loan(session: Session, identifier: str, *, history: bool = True) -> Seen:
+    """Return a loan with all that belongs to it; hand-overs and events are left out without its history.
 
     Raises:
         NotFoundError: there is none of that id.
@@ -64,6 +64,8 @@ def the_loan(session: Session, identifier: str) -> Seen:
     parts = select(LoanPart, SetupEndpoint).join(SetupEndpoint, SetupEndpoint.id == LoanPart.endpoint)
     rows = session.execute(parts.where(LoanPart.loan == identifier).order_by(SetupEndpoint.name))
     seen.parts = [(part, endpoint) for part, endpoint in rows]
+    if not history:
+        return seen
     handovers = select(LoanHandover).where(LoanHandover.loan == identifier).order_by(LoanHandover.id)
     seen.handovers = list(session.scalars(handovers))
     events = select(LoanEvent).where(LoanEvent.loan == identifier).order_by(LoanEvent.id)

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from patchline.releaser import audit
 from patchline.releaser.loans.states import LoanAction
 from patchline.releaser.register import Change, Register
@@ -24,11 +26,18 @@ def note(
 
 
 @contextmanager
+def quietly(register: Register) -> Iterator[Session]:
+    """Yield a session for what is no step of its own and tells nobody anything, such as where somebody is at."""
+    with register.database.write() as session:
+        yield session
+
+
+@contextmanager
 def stepping(register: Register, loan: Loan, now: datetime) -> Iterator[Change]:
     """Yield a change that follows from what was asked for before, in the name of whoever is answerable for the loan.
 
-    It has to go on when that person has left meanwhile; so nobody looks whether they may still act.
+    It has to go on when that person has left meanwhile; so nobody looks whether they may still act. Its event waits for
+    whoever chains next: the end of a round, of a wish, or of a command.
     """
     with register.database.write() as session:
         yield Change(session, loan.lender or loan.borrower, now)
-    register.chain()

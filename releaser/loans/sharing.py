@@ -10,7 +10,7 @@ from patchline.patches.errors import NotFoundError, RefusedError, StateError
 from patchline.releaser.loans.cases import Case, Made, refused
 from patchline.releaser.setups.logins import Outcome
 from patchline.releaser.setups.rotating import remember
-from patchline.vault.loans import Credential
+from patchline.vault.loan_credentials import Credential
 from patchline.vault.setups import Kept, Login, TeamSecrets
 
 _BYTES = 24

@@ -1,16 +1,19 @@
 """The ways in which a loan gets a login that differs from the team's, best first: the one table of strategies."""
 
 import secrets
+import time
 
 from patchline.patches.errors import NotFoundError, PatchlineError, StateError, VaultError
 from patchline.releaser.loans import accounts, certificates
 from patchline.releaser.loans.cases import Case, Made, Ways, refused
 from patchline.releaser.loans.sharing import SharedAccount
 from patchline.releaser.setups.logins import Outcome
+from patchline.vault.loans import LoanVault
 from patchline.vault.setups import Login
 
 _BYTES = 24
 """Of chance in a password."""
+_LOOKS, _PAUSE_S = 20, 0.005
 
 
 class DatabaseUser:
@@ -34,15 +37,25 @@ class DatabaseUser:
 
     def end(self, case: Case) -> str | None:
         """Look whether Vault has ended it: the token, on which it hangs, was ended before."""
+        vault, lease = case.hands.vault, case.part.lease
+        if lease is None or _soon_gone(vault, lease):
+            return refused(case, case.login())
         first = refused(case, case.login())
         if first is not None and first.endswith(Outcome.UNREACHABLE):
             return first
-        vault, lease = case.hands.vault, case.part.lease
-        if lease is not None and vault.lives("lease", lease):
-            vault.end_lease(lease)  # At once: by itself Vault tries again later, and gives up some day.
-            if vault.lives("lease", lease):
-                return f"{case.name}: Vault does not end the user there"
-        return refused(case, case.login()) if first is not None else None
+        vault.end_lease(lease)  # At once: by itself Vault tries again later, and gives up some day.
+        if vault.lives("lease", lease):
+            return f"{case.name}: Vault does not end the user there"
+        return refused(case, case.login())
+
+
+def _soon_gone(vault: LoanVault, lease: str) -> bool:
+    """Tell whether Vault, which works at it by itself, has ended a lease in a moment."""
+    for _ in range(_LOOKS):
+        if not vault.lives("lease", lease):
+            return True
+        time.sleep(_PAUSE_S)
+    return False
 
 
 class SecondAccount:

@@ -160,8 +160,14 @@ class Demo:
     def git(self, *words: str, lines: int = 0) -> None:
         self.author.run("git", "-C", self.repository, *words, lines=lines)
 
-    def make_trust(self) -> None:
+    def make_keys(self) -> None:
         self.vendor.make_keys()
+
+    def release(self) -> None:
+        self.vendor.release(self.hotfix)
+
+    def make_trust(self) -> None:
+        self.make_keys()
         base = self.story.base
         listed = self.vendor.list_baseline(base, "--dir", self.releases[base])
         self.vendor.make_trust([listed] if listed else [])
@@ -196,7 +202,7 @@ class Demo:
         clone = self.clone_for(self.vendor["ada"])
         self.vendor.approve("ada", self.hotfix, "--repo", clone, "--people", self.people)
         self.vendor.approve("ben", self.hotfix)
-        self.vendor.release(self.hotfix)
+        self.release()
 
     def look(self) -> None:
         self.install(self.customer)

@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import EXHAUSTIVE
 
 
-@pytest.mark.parametrize(("phase", "stride", "least"), [("lend", 7, 3), ("return", 6, 2)])
+@pytest.mark.parametrize(("phase", "stride", "least"), [("lend", 5, 3), ("return", 4, 3)])
 def test_broker_killed_at_any_step_leaves_nothing_alive_and_lends_nothing_twice(lab, phase, stride, least):
     lab.lend_users()
     bao, space = lab.space.bao, lab.space

@@ -22,7 +22,8 @@ from patchline.releaser.loans.holding import held
 from patchline.releaser.loans.sealing import SealingKey, seal
 from patchline.releaser.register import opened
 from patchline.vault.connection import Connection
-from patchline.vault.loans import LARGEST, LoanVault, open_wrapping
+from patchline.vault.loan_credentials import LARGEST, open_wrapping
+from patchline.vault.loans import LoanVault
 from patchline.vault.login import OwnToken
 from tests import lending, setups
 from tests.bao import Space, started

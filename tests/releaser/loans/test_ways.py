@@ -14,7 +14,8 @@ from patchline.releaser.loans.caring import look_after
 from patchline.releaser.setups import keeping
 from patchline.releaser.setups.endpoints import Endpoint
 from patchline.releaser.setups.logins import KeyLogin, Outcome, Target
-from patchline.vault.loans import LoanVault, loan_path, open_wrapping
+from patchline.vault.loan_credentials import loan_path, open_wrapping
+from patchline.vault.loans import LoanVault
 from patchline.vault.setups import Login, TeamSecrets
 from tests import ldap_server, ssh_server
 from tests.ldap_server import directory, needs_slapd
