@@ -535,6 +535,7 @@ class StateError(PatchlineError):
     exit_code = 13
     http_status = 409
     hints: ClassVar[dict[str, str]] = {
+        "kit-orders": "Wait until they are made.",
         "member-last": "Invite another administrator first.",
         "loan-state": "patchline loan show ID tells how it stands.",
         "loan-taken": "Ask for another time, or for another setup: patchline loan list --setup SETUP; patchline setup list.",

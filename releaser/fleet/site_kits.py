@@ -6,6 +6,7 @@ making cannot be recorded as rightful is taken away again.
 
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -124,8 +125,12 @@ class Order:
     as_zip: bool = False
 
 
+Making = Callable[[datetime], AbstractContextManager[Change]]
+"""Opens the change in which a kit is recorded, at a moment."""
+
+
 def make_site_kit(register: Register, store: Store, key: Signer, order: Order) -> tuple[Kit, Need]:
-    """Make a kit for a site and record what went in, and what did not and why.
+    """Make a kit for a site as the vendor, and record what went in, and what did not and why.
 
     Raises:
         RefusedError: who acts may not; or the site may no more be given what went in.
@@ -138,14 +143,24 @@ def make_site_kit(register: Register, store: Store, key: Signer, order: Order) -
             require_role(session, order.by, *KEEPERS)
             wanted = need(session, order.site, began)
             session.expunge_all()
-        kit = make_kit(store, key, wanted.wish, order.out, began, as_zip=order.as_zip)
-        try:
-            with register.change(order.by, order.clock()) as change:
-                _record(change, wanted, kit)
-        except BaseException:
-            _take_away(kit.out)
-            raise
-    return kit, wanted
+        return make_recorded(store, key, order, wanted, lambda now: register.change(order.by, now)), wanted
+
+
+def make_recorded(store: Store, key: Signer, order: Order, wanted: Need, making: Making) -> Kit:
+    """Make a kit with what a site may be given, and record it; one that cannot be recorded is taken away again.
+
+    Raises:
+        EntitlementError: the site may no more be given what went in.
+        StateError: what `make_kit` raises.
+    """
+    kit = make_kit(store, key, wanted.wish, order.out, order.clock(), as_zip=order.as_zip)
+    try:
+        with making(order.clock()) as change:
+            _record(change, wanted, kit)
+    except BaseException:
+        _take_away(kit.out)
+        raise
+    return kit
 
 
 def _record(change: Change, wanted: Need, kit: Kit) -> None:

@@ -1,8 +1,8 @@
-"""People of customers who use the portal. How they sign in stands in `releaser.tables.access`, as for everybody."""
+"""People of customers who use the portal, and the kits they order. How they sign in stands in `releaser.tables.access`, as for everybody."""
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from patchline.releaser.tables.base import Base
@@ -37,3 +37,38 @@ class Member(Base):
     added_by: Mapped[str] = mapped_column(String(64))
     ended: Mapped[datetime | None]
     ended_by: Mapped[str | None] = mapped_column(String(64))
+
+
+class KitOrder(Base):
+    """A kit that a customer's person ordered for one of their sites. Never changed.
+
+    Attributes:
+        number: that of the wish that it is made by.
+        whole: with everything for the baseline, not only what the site lacks.
+    """
+
+    __tablename__ = "kit_order"
+
+    number: Mapped[int] = mapped_column(ForeignKey("wish.id"), primary_key=True, autoincrement=False)
+    site: Mapped[int] = mapped_column(ForeignKey("site.id"), index=True)
+    member: Mapped[str] = mapped_column(ForeignKey("member.id"))
+    whole: Mapped[bool]
+    asked: Mapped[datetime]
+
+
+class KitMade(Base):
+    """The kit of an order. Never changed; its file is there for some days, by its digest.
+
+    Attributes:
+        releases: the names of what is in it.
+        expires: when sites take it no more.
+    """
+
+    __tablename__ = "kit_made"
+
+    order: Mapped[int] = mapped_column(ForeignKey("kit_order.number"), primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    sha256: Mapped[str] = mapped_column(String(64))
+    size: Mapped[int] = mapped_column(BigInteger)
+    releases: Mapped[list[str]] = mapped_column(JSON)
+    expires: Mapped[datetime]

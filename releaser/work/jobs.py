@@ -16,6 +16,7 @@ from patchline.releaser.channel_home import open_channel
 from patchline.releaser.fleet import simulations
 from patchline.releaser.fleet.simulations import Holds
 from patchline.releaser.hotfixes import find
+from patchline.releaser.portal import kit_orders
 from patchline.releaser.publishing import Release
 from patchline.releaser.register import Register
 from patchline.releaser.rollouts import notices
@@ -24,7 +25,7 @@ from patchline.releaser.rollouts.mail import SENT
 from patchline.releaser.rollouts.notices import Pending, Standing
 from patchline.releaser.work import builds
 from patchline.releaser.work.builds import BuildOrder
-from patchline.releaser.work.kinds import BUILD, LOAN, NOTIFY, PUBLISH, SIMULATE
+from patchline.releaser.work.kinds import BUILD, KIT, LOAN, NOTIFY, PUBLISH, SIMULATE
 
 if TYPE_CHECKING:  # Whoever does not lend is spared the time that Vault's client takes to import.
     from patchline.releaser.loans.cases import Hands
@@ -107,10 +108,16 @@ def _loan(workshop: Workshop, asked: Asked, now: datetime) -> str:
         return f"waits: {error.message}"
 
 
+def _kit(workshop: Workshop, asked: Asked, now: datetime) -> str:
+    """Make the kit that a customer ordered, unless it is there."""
+    return kit_orders.make(workshop.register, workshop.passphrase, asked.arguments, now)
+
+
 JOBS: Mapping[str, Job] = {
     BUILD.name: _build,
     SIMULATE.name: _simulate,
     PUBLISH.name: _publish,
     NOTIFY.name: _notify,
+    KIT.name: _kit,
     LOAN.name: _loan,
 }

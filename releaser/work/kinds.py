@@ -25,5 +25,6 @@ BUILD = Kind("build")
 SIMULATE = Kind("simulate")
 PUBLISH = Kind("publish", _CHANNEL)
 NOTIFY = Kind("notify")
+KIT = Kind("kit")
 LOAN = Kind("loan", queue=BROKER)
-KINDS = {kind.name: kind for kind in (BUILD, SIMULATE, PUBLISH, NOTIFY, LOAN)}
+KINDS = {kind.name: kind for kind in (BUILD, SIMULATE, PUBLISH, NOTIFY, KIT, LOAN)}

@@ -3,6 +3,7 @@
 from flask import Blueprint
 
 from patchline.web.portal.downloads import pages as downloads
+from patchline.web.portal.kits import pages as kits
 from patchline.web.portal.known import pages as known
 from patchline.web.portal.me import pages as me
 from patchline.web.portal.overview import pages as overview
@@ -12,4 +13,4 @@ from patchline.web.portal.reports import pages as reports
 from patchline.web.portal.sign_in import pages as sign_in
 from patchline.web.portal.tokens import pages as tokens
 
-PAGES: tuple[Blueprint, ...] = (downloads, known, me, overview, people, recalls, reports, sign_in, tokens)
+PAGES: tuple[Blueprint, ...] = (downloads, kits, known, me, overview, people, recalls, reports, sign_in, tokens)
