@@ -8,6 +8,8 @@
     ├─ NotFoundError      11   a file, key, ref or hotfix that is not there
     ├─ RefusedError       12   a rule says no
     │   ├─ AccessError         nobody, or nobody any more, is known to ask
+    │   │   └─ OutsideError        signing in at an identity provider
+    │   │       └─ ProviderError       … which cannot be asked
     │   ├─ EnrolmentError      a site's key that is to be enrolled
     │   ├─ EntitlementError    why a customer gets no bytes
     │   ├─ LinkError           a link by which somebody sets a password
@@ -244,6 +246,7 @@ class SettingsError(PatchlineError):
         "settings": "Correct the setting, or remove it for its default.",
         "smtp": "Set smtp_host and smtp_from; docs/settings.md lists all of them.",
         "smtp-password": "Name a file that only its owner may read (chmod 600), or give the credential patchline-smtp.",
+        "oidc": "Set oidc_issuer, oidc_client and oidc_secret_file (chmod 600), or the credential patchline-oidc.",
         "unfinished-home": "Finish it: patchline init with the same options; or remove the folder.",
     }
 
@@ -409,6 +412,29 @@ class AccessError(RefusedError):
     hints: ClassVar[dict[str, str]] = {
         "signed-out": "Sign in, and try again.",
         "wrong": "Try again in a moment. Without a password: ask a release manager for a link.",
+    }
+
+
+class OutsideError(AccessError):
+    """Signing in at an identity provider that failed."""
+
+    family = "outside"
+    hints: ClassVar[dict[str, str]] = {
+        "answer": "Begin again on the page where you sign in.",
+        "token": "Begin again; if it stays so, tell who runs this server.",
+        "unknown": "Ask a release manager for a link; by it your account there is bound to you here, once.",
+        "bound": "Sign in with the account that is bound, or ask a release manager to bind the other one.",
+    }
+
+
+class ProviderError(OutsideError):
+    """An identity provider that cannot be asked."""
+
+    family = "provider"
+    http_status = 503
+    hints: ClassVar[dict[str, str]] = {
+        "down": "Try again in a moment, or sign in with your password.",
+        "other": "Tell who runs this server; the settings oidc_* must name the provider as it calls itself.",
     }
 
 

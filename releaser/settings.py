@@ -59,6 +59,15 @@ class Settings(BaseSettings):
     web_url: str | None = Field(
         None, description="Where people find the pages, `https://HOST[:PORT]`. Default: this machine alone."
     )
+    oidc_issuer: str | None = Field(
+        None, description="Identity provider of the company (OpenID Connect), as it calls itself: `https://HOST/PATH`."
+    )
+    oidc_client: str | None = Field(None, description="By what the provider knows Patchline, its client id.")
+    oidc_secret_file: str | None = Field(
+        None,
+        description="File with the client's secret, readable for its owner alone. Default: credential `patchline-oidc`.",
+    )
+    oidc_name: str = Field("your company", description="What people call the provider.")
     web_proxies: int = Field(0, ge=0, le=5, description="How many proxies of yours stand before the pages.")
     web_accel: str | None = Field(
         None,

@@ -8,7 +8,7 @@ from flask_wtf.csrf import CSRFProtect  # type: ignore[import-untyped]
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from patchline.releaser.access.web_key import web_key
-from patchline.web import access, asking, failures, headers, lists, metrics, navigation, words
+from patchline.web import access, asking, failures, headers, lists, logs, metrics, navigation, outside, words
 from patchline.web.administration import pages as administration
 from patchline.web.api import bearer, document
 from patchline.web.api.opening import not_as_written, open_api
@@ -40,7 +40,7 @@ from patchline.web.support.sites import pages as sites
 
 _ROLLOUTS = (rollouts, freezes, recalls, notices)
 _SUPPORT = (support, customers, sites, exposure, fleet, reports)
-_REGISTER = (administration, audit)
+_REGISTER = (administration, audit, outside.pages)
 _ENGINEERS = (approvals, baselines, hotfixes)
 BLUEPRINTS = (
     channel_files,
@@ -92,7 +92,9 @@ def create_app(office: Office) -> Flask:
     if settings.web_proxies:
         hops = settings.web_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    logs.watch(app)
     asking.furnish(app, office)
+    outside.furnish(app)
     metrics.watch(app)
     csrf = CSRFProtect(app)
     for blueprint in (*BLUEPRINTS, *portal):

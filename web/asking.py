@@ -39,6 +39,11 @@ def furnish(app: Flask, office: Office) -> None:
             opened.close()
 
 
+def served(app: Flask) -> Office:
+    """Return what an app serves."""
+    return cast(Office, app.extensions[_KEY])
+
+
 def register() -> Register:
     """Return the register."""
     return cast(Office, current_app.extensions[_KEY]).register

@@ -13,11 +13,10 @@ from patchline.patches.errors import AccessError, LinkError, LockedError, Passwo
 from patchline.releaser.access import accounts, links
 from patchline.releaser.tables.access import VENDOR
 from patchline.releaser.tables.people import Person
-from patchline.web import access, asking, failures
+from patchline.web import access, asking, failures, headers, outside
 from patchline.web.returning import local
 
 pages = Blueprint("sign_in", __name__, url_prefix="/sign-in")
-_LINK = "link"
 _PAUSE_S = 60
 
 
@@ -61,7 +60,7 @@ def _form(to: str, error: PatchlineError | None = None) -> Response:
 def link(token: str) -> Response:
     """Take the token out of the address. Whoever only looks, such as a mail filter, does not use the link up."""
     links.subject_of(asking.reading(), VENDOR, token, asking.now())
-    session[_LINK] = token
+    session[outside.LINK] = token
     return redirect(url_for("sign_in.link_form"), 303)
 
 
@@ -88,7 +87,7 @@ def use_link() -> Response:
 
 
 def _linked() -> str:
-    token = session.get(_LINK)
+    token = session.get(outside.LINK)
     if not isinstance(token, str):
         raise LinkError("unknown", "no link was opened in this browser")
     return token
@@ -98,6 +97,8 @@ def _link_form(token: str, error: PasswordError | None = None) -> Response:
     subject = links.subject_of(asking.reading(), VENDOR, token, asking.now())
     person = asking.reading().get(Person, subject)
     answer = make_response(render_template("sign_in/link.html", person=person, error=error))
+    if outside.is_there():
+        headers.let_forms_lead_to(answer, outside.provider().origin)
     if error is not None:
         answer.status_code = error.http_status
     return cast(Response, answer)

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
-from patchline.patches.errors import UsageError
+from patchline.patches.errors import SettingsError, UsageError
 from patchline.patches.files import write_file
 from patchline.patches.statements import time_text
 from patchline.patches.terminal import example, json_option, note, report
 from patchline.releaser import persons
-from patchline.releaser.access import accounts
+from patchline.releaser.access import accounts, binding
+from patchline.releaser.access.binding import Somebody
 from patchline.releaser.approving import browser_keys
 from patchline.releaser.commands.options import attempt, clock, register_options, the_person, the_register
 from patchline.releaser.documents.office import person_document
@@ -120,6 +121,22 @@ def retire_key(key: str) -> None:
     with attempt("person.key-retire", key) as change:
         found = browser_keys.retire(change, browser_keys.by_beginning(change.session, key))
     report(browser_keys.document(found), browser_keys.words(found))
+
+
+@person.command(epilog=example("patchline person outside ben 248289761001"))
+@click.argument("id_", metavar="ID")
+@click.argument("subject", metavar="SUB")
+@register_options
+@json_option
+def outside(id_: str, subject: str) -> None:
+    """Bind an account at the company's identity provider to a person, by what the provider calls it for ever (`sub`)."""
+    with the_register() as register:
+        issuer = register.settings.oidc_issuer
+        if issuer is None:
+            raise SettingsError("oidc", "the settings name no identity provider")
+        with register.attempt("account.bind", id_, the_person(), clock()) as change:
+            binding.bind(change, id_, Somebody(issuer, subject))
+    report({"person": id_, "issuer": issuer, "subject": subject}, f"{id_} signs in at {issuer} as {subject}")
 
 
 def _report(person: Listed) -> None:

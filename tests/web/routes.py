@@ -18,6 +18,9 @@ BUILDERS = ("engineer", "release-manager")
 OTHER_KINDS = ("site-token", "token", "customer", "site", "machines")
 """Kinds with checks of their own: the vendor's cookie is nothing there."""
 
+WITHOUT_FORMS = {"api-check-in.check_in"}
+"""What is no form of a page: the report that a site sends is signed."""
+
 PAGES: dict[str, Any] = {
     "static": ANYONE,
     # approvals; whose signature counts says the policy, so everybody may bring one
@@ -51,6 +54,10 @@ PAGES: dict[str, Any] = {
     "sign_in.link": ANYONE,
     "sign_in.link_form": ANYONE,
     "sign_in.use_link": ANYONE,
+    # outside
+    "outside.begin": ANYONE,
+    "outside.bind": ANYONE,
+    "outside.back": ANYONE,
     # me
     "me.page": PEOPLE,
     "me.change_password": OWN,
@@ -75,6 +82,36 @@ PAGES: dict[str, Any] = {
     "administration.link": MANAGERS,
     "administration.health": MANAGERS,
     "administration.held": BUILDERS,
+    # api
+    "api.document": ANYONE,
+    "api.page": ANYONE,
+    # api-check-in
+    "api-check-in.check_in": ANYONE,
+    # customers
+    "customers.listed": PEOPLE,
+    "customers.page": PEOPLE,
+    # exposure
+    "exposure.page": PEOPLE,
+    # fleet
+    "fleet.come": PEOPLE,
+    "fleet.of_product": PEOPLE,
+    "fleet.page": PEOPLE,
+    # health
+    "health.alive": ANYONE,
+    "health.ready": ANYONE,
+    # reports
+    "reports.listed": PEOPLE,
+    "reports.take": PEOPLE,
+    # sites
+    "sites.compare": PEOPLE,
+    "sites.events": PEOPLE,
+    "sites.listed": PEOPLE,
+    "sites.loses": PEOPLE,
+    "sites.page": PEOPLE,
+    "sites.tell": PEOPLE,
+    "sites.telling_form": PEOPLE,
+    # support
+    "support.search": PEOPLE,
     # channel_files
     "channel.file": ANYONE,
 }

@@ -18,6 +18,7 @@ from patchline.releaser.register import Register, database_url
 from patchline.releaser.settings import read_settings
 from patchline.web.app import create_app
 from patchline.web.asking import Office
+from patchline.web.logs import ServerLogger, write_to
 from patchline.web.serving.sockets import TlsSocket
 
 _GRACE_S = 30
@@ -71,6 +72,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "forwarded_allow_ips": "",  # What proxies say is taken by the application, as `web_proxies` has it.
             "control_socket_disable": True,
             "loglevel": "warning",
+            "logger_class": ServerLogger,
             "when_ready": self._ready,
             "child_exit": _forget_worker,
         }
@@ -82,6 +84,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Flask:
         """Open the register in a worker, for as long as it lives; connections are never shared with other processes."""
+        write_to()
         settings = read_settings(self.service.home)
         database = Database(database_url(self.service.home, settings))
         return create_app(Office(Register(self.service.home, settings, database)))

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import socket
@@ -45,7 +46,11 @@ def test_pages_are_served_by_the_real_program_until_it_is_told_to_stop(folder, t
             asking.sendall(b"34")
             assert asking.recv(9) == b"HTTP/1.1 "  # What is under way is answered.
         assert running.process.wait(45) == 0
-        assert running.log.read_text() == ""
+        told = [json.loads(line) for line in running.log.read_text().splitlines()]
+        assert [(one["level"], one["event"], one["status"]) for one in told] == [
+            ("info", "request", 200),
+            ("info", "request", 404),
+        ]
     assert list(run_folders.iterdir()) == [] and list(home.rglob("*")) == []
 
 
