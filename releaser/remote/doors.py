@@ -80,8 +80,8 @@ _REVISION = ("hotfix", "revision", "state")
 DOORS: tuple[Door, ...] = (
     # Who has what
     Door("customer list", "GET", "/customers", ("customers", "after")),
-    Door("customer add", "POST", "/customers", ("id", "title")),
-    Door("customer show", "GET", "/customers/{customer:id_}", ("id", "title", "sites")),
+    Door("customer add", "POST", "/customers", ("customer", "title")),
+    Door("customer show", "GET", "/customers/{customer:id_}", ("customer", "title", "sites")),
     Door("customer contact", "POST", "/customers/{customer:id_}/contacts"),
     Door("site list", "GET", "/sites", ("sites", "after")),
     Door("site add", "POST", "/sites", ("site", "customer")),
