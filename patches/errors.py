@@ -155,6 +155,8 @@ class UsageError(PatchlineError):
         "server-plain": "Use https://; plain http is for this very machine.",
         "no-token": "Set PATCHLINE_TOKEN, or name a file that holds it: --token-file. patchline token new makes one.",
         "too-much": "Send them in several parts.",
+        "webhook-url": "Write it as https://HOST/PATH; the setting webhook_private allows plain http and private networks.",
+        "webhook-events": "Name actions of the audit log: patchline audit export shows which there are.",
         "token": "Say what it is for, for whom and how long: patchline token new --help.",
         "idempotency-key": "Choose a random one, such as a UUID.",
         "loan-window": "Give the times as --from and --until, such as 2027-01-31 or 2027-01-31T18:00.",
@@ -275,6 +277,7 @@ class NotFoundError(PatchlineError):
     http_status = 404
     hints: ClassVar[dict[str, str]] = {
         "web-session": "Your own page lists the browsers in which you are signed in.",
+        "webhook": "`patchline webhook list` shows them.",
         "token": "`patchline token list` shows them, each with its first twelve characters.",
         "loan": "patchline loan list --ended shows all of them.",
         "loan-role": "Vault's administrator lets it make users there: patchline vault prepare --setup SETUP.",
@@ -336,6 +339,7 @@ class RefusedError(PatchlineError):
         "loan-borrower": "Let the borrower do it, as themselves.",
         "loan-sealed": "Ask for another hand-over, and find out who changed the register: patchline audit verify.",
         "loan-provable": "Look what stands in the way: patchline loan show ID. Only what is lent by hand, or in quarantine, is told.",
+        "webhook-secret": "Let its owner alone read it: chmod 600.",
         "token-file": "Let its owner alone read it: chmod 600.",
         "setup-script": "Make it executable, and writable for its owner alone: chmod 755.",
         "setup-production": "Setups are for tests: add a site of their own with --environment test.",
@@ -562,6 +566,7 @@ class StateError(PatchlineError):
     http_status = 409
     hints: ClassVar[dict[str, str]] = {
         "kit-orders": "Wait until they are made.",
+        "webhook-removed": "Nothing to do; patchline webhook add makes another one.",
         "member-last": "Invite another administrator first.",
         "loan-state": "patchline loan show ID tells how it stands.",
         "loan-taken": "Ask for another time, or for another setup: patchline loan list --setup SETUP; patchline setup list.",
@@ -650,6 +655,7 @@ class SourceError(StateError):
         "too-large": "Do not use this source, and tell the vendor: it gives more than is signed.",
         "no-channel": "Give the address or folder that holds `metadata`, or a kit.",
         "none": "Name where to fetch from with --from; the trust file of this site names no channel.",
+        "webhook": "Look at the receiver; patchline webhook deliveries NUMBER tells what it answered before.",
         "no-vendor": "Name the vendor's server with --to, or set PATCHLINE_VENDOR.",
         "refused": "Ask the vendor; the report can also be handed over as a file: patchline-site report --out FILE.",
     }

@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     publisher_key: str | None = Field(
         None, description="Key that signs which hotfixes the channel has, `transit:MOUNT/KEY`. Default: the home's own."
     )
+    webhook_private: bool = Field(
+        False, description="Let webhooks go to addresses of private networks, and by plain http."
+    )
     web_url: str | None = Field(
         None, description="Where people find the pages, `https://HOST[:PORT]`. Default: this machine alone."
     )

@@ -21,6 +21,9 @@ _COMMANDS = {
     ),
     "serve": Lazy("patchline.web.serving.command", "serve", "Serve the pages and the API."),
     "person": Lazy("patchline.releaser.commands.person", "person", "Say who acts in the register, and as what."),
+    "webhook": Lazy(
+        "patchline.releaser.commands.webhook", "webhook", "Tell other programs what happens, by signed messages."
+    ),
     "token": Lazy(
         "patchline.releaser.commands.token", "token", "Make and revoke tokens for programs that ask the API."
     ),

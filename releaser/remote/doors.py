@@ -168,6 +168,12 @@ DOORS: tuple[Door, ...] = (
     Door("person list", "GET", "/persons"),
     Door("token list", "GET", "/tokens", ("tokens", "after")),
     Door("token new", "POST", "/tokens", ("token", "secret"), secret=True),
+    Door("webhook list", "GET", "/webhooks"),
+    Door("webhook add", "POST", "/webhooks", ("webhook", "secret"), secret=True),
+    Door("webhook test", "POST", "/webhooks/{webhook:number}/test"),
+    Door("webhook resume", "POST", "/webhooks/{webhook:number}/resume"),
+    Door("webhook remove", "DELETE", "/webhooks/{webhook:number}", ("webhook", "url")),
+    Door("webhook deliveries", "GET", "/webhooks/{webhook:number}/deliveries", ("deliveries", "after")),
     Door("token revoke", "DELETE", "/tokens/{token:prefix}", ("token", "stands")),
 )
 

@@ -17,6 +17,8 @@ from procrastinate.exceptions import AlreadyEnqueued
 
 from patchline.patches.errors import DatabaseError, PatchlineError, UsageError
 from patchline.patches.stopping import STOPPING, Stopped
+from patchline.patches.wording import counted
+from patchline.releaser.webhooks.delivering import deliver
 from patchline.releaser.work import queue
 from patchline.releaser.work.carrying import carry_out
 from patchline.releaser.work.jobs import JOBS, Workshop
@@ -89,8 +91,15 @@ class Worker:
                 problems.append(error)
         if self._rounds is not None:
             self._rounds()
+        self._tell_hooks()
         if problems:
             raise problems[0]
+
+    def _tell_hooks(self) -> None:
+        """Deliver what webhooks wait for; one kind of worker does."""
+        made = deliver(self._workshop.register, self._clock) if self._rounds is None else 0
+        if made:
+            self._tell(f"webhooks: {counted(made, 'attempt')}")
 
     def _carry_out(self, number: int) -> None:
         end = carry_out(self._workshop, number, self._clock)
@@ -163,6 +172,7 @@ class Worker:
             await app.job_manager.retry_job(job)
         states = ("todo", "doing") if starting else ("todo", "doing", "failed")
         await asyncio.to_thread(self._queue_the_rest, states)
+        await asyncio.to_thread(self._tell_hooks)
 
     def _queue_the_rest(self, states: tuple[str, ...]) -> None:
         database = self._workshop.register.database

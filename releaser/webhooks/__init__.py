@@ -1,0 +1,1 @@
+"""Telling other programs what happened: events of the audit log go to addresses, signed, in their order."""
