@@ -33,12 +33,16 @@ def unratified(session: Session) -> list[Unratified]:
     query = select(Revision).where(
         Revision.state.in_(OFFERED), Revision.emergency_hours.is_not(None), Revision.ratified.is_(None)
     )
-    found = [
-        Unratified(label(one), one.published + timedelta(hours=one.emergency_hours or 0))
-        for one in session.scalars(query)
-        if one.published is not None
-    ]
+    pairs = [(label(one), ends(one)) for one in session.scalars(query)]
+    found = [Unratified(named, end) for named, end in pairs if end is not None]
     return sorted(found, key=lambda one: (one.ends, one.label))
+
+
+def ends(revision: Revision) -> datetime | None:
+    """Return from when on sites may refuse an emergency release; None before it was published."""
+    if revision.published is None or revision.emergency_hours is None:
+        return None
+    return revision.published + timedelta(hours=revision.emergency_hours)
 
 
 @dataclass(frozen=True)

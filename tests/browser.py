@@ -40,6 +40,8 @@ _OPTIONS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # A name that is neither this machine's nor under TLS, for what browsers then refuse.
+    "--host-resolver-rules=MAP vendor.example 127.0.0.1",
 )
 
 

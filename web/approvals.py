@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Callable
 
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
@@ -9,13 +10,17 @@ from werkzeug.wrappers import Response
 from patchline.patches.documents import digest
 from patchline.patches.errors import NotFoundError, UsageError
 from patchline.patches.limits import LIMITS
+from patchline.patches.root import Root
 from patchline.releaser import approvals, bundles, close_up, hotfixes
+from patchline.releaser.approvals import Taken
 from patchline.releaser.approving import browser_keys, browser_votes, queue
 from patchline.releaser.approving import review as reviewing
 from patchline.releaser.delivery.parcels import BUNDLES
 from patchline.releaser.policies import newest_root
-from patchline.releaser.states import Action
-from patchline.web import access, asking, delivery, lists, sending
+from patchline.releaser.publishing import put_again
+from patchline.releaser.register import Change
+from patchline.releaser.states import OFFERED, Action, State
+from patchline.web import access, asking, delivery, lists, sending, server_keys
 from patchline.web.lists import Table
 from patchline.web.sending import Sendable
 
@@ -45,18 +50,14 @@ def review(identifier: str) -> Response:
 @access.own
 def sign(identifier: str) -> Response:
     """Take in what the reader's browser signed."""
-    root = newest_root(asking.register())
-    with asking.attempt("hotfix.approve", identifier) as change:
-        taken = browser_votes.take(
-            change,
-            identifier,
-            manifest=request.form.get("manifest", ""),
-            moment=request.form.get("moment", ""),
-            keyid=request.form.get("keyid", ""),
-            signature=_signature(),
-            root=root,
-        )
-    return _taken(taken)
+    given, signature = request.form, _signature()
+    names = ("manifest", "moment", "keyid")
+    shown = {name: given.get(name, "") for name in names}
+
+    def take(change: Change, root: Root) -> Taken:
+        return browser_votes.take(change, identifier, **shown, signature=signature, root=root)
+
+    return _taken(identifier, take)
 
 
 @pages.post("/<identifier>/upload")
@@ -67,10 +68,29 @@ def upload(identifier: str) -> Response:
     data = given.read(LIMITS.sidecar + 1) if given else b""
     if not data:
         raise UsageError("page", "choose the file that patchline bundle approve wrote")
-    root = newest_root(asking.register())
-    with asking.attempt("hotfix.approve", identifier) as change:
-        taken = approvals.take(change, identifier, data, root)
-    return _taken(taken)
+    ratifies = _ratifies(identifier)
+
+    def take(change: Change, root: Root) -> Taken:
+        return (approvals.ratify if ratifies else approvals.take)(change, identifier, data, root)
+
+    return _taken(identifier, take)
+
+
+def _ratifies(identifier: str) -> bool:
+    return State(hotfixes.find(asking.reading(), identifier).state) in OFFERED
+
+
+def _taken(identifier: str, take: Callable[[Change, Root], Taken]) -> Response:
+    """Take an approval in; one that ratifies is offered to sites at once."""
+    register, ratifies = asking.register(), _ratifies(identifier)
+    channel, root = server_keys.channel() if ratifies else None, newest_root(register)
+    with asking.attempt("hotfix.ratify" if ratifies else "hotfix.approve", identifier) as change:
+        taken = take(change, root)
+        named, told = hotfixes.label(taken.revision), approvals.words(taken)
+    if channel is not None:
+        put_again(register, channel, asking.person(), asking.now(), named)
+    flash(f"{named} {told}", "good")
+    return redirect(url_for("approvals.review", identifier=named), 303)
 
 
 @pages.post("/<identifier>/reject")
@@ -148,8 +168,3 @@ def _signature() -> bytes:
         return base64.b64decode(request.form.get("signature", ""), validate=True)
     except (binascii.Error, ValueError):
         raise UsageError("page", "the signature is no base64") from None
-
-
-def _taken(taken: approvals.Taken) -> Response:
-    flash(f"{hotfixes.label(taken.revision)} {approvals.words(taken)}", "good")
-    return redirect(url_for("approvals.review", identifier=hotfixes.label(taken.revision)), 303)

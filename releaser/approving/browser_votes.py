@@ -19,7 +19,7 @@ from patchline.releaser.approvals import Taken
 from patchline.releaser.approving.browser_keys import check_signs
 from patchline.releaser.hotfixes import label, locked
 from patchline.releaser.register import Change
-from patchline.releaser.states import Action, State, check_moment
+from patchline.releaser.states import OFFERED, Action, State, check_moment
 from patchline.releaser.tables.browser_keys import BrowserKey
 from patchline.releaser.tables.hotfixes import Hotfix, Revision
 
@@ -45,7 +45,7 @@ def statement(session: Session, revision: Revision, moment: datetime) -> bytes:
 def take(
     change: Change, identifier: str, *, manifest: str, moment: str, keyid: str, signature: bytes, root: Root
 ) -> Taken:
-    """Take in what a browser signed.
+    """Take in what a browser signed: an approval, or one that ratifies what went out as an emergency.
 
     Args:
         change: under way, by the person whose key it is.
@@ -63,14 +63,16 @@ def take(
     """
     check_signs(change.session, change.by)
     revision = locked(change, identifier)
-    check_moment(Action.APPROVE, State(revision.state), label(revision))
+    ratifies = State(revision.state) in OFFERED
+    check_moment(Action.RATIFY if ratifies else Action.APPROVE, State(revision.state), label(revision))
     if manifest != revision.manifest_sha256:
         told = f"the page showed manifest {manifest[:16]}; {label(revision)} is {str(revision.manifest_sha256)[:16]}"
         raise RefusedError("other-statement", told)
     key = _own_key(change, keyid)
     payload = statement(change.session, revision, _read_moment(moment))
     envelope = Envelope(PAYLOAD_TYPE, payload, ((key.keyid, p256_signature_of_browser(signature)),))
-    taken = approvals.take(change, label(revision), write_sidecar([envelope]), root)
+    taking = approvals.ratify if ratifies else approvals.take
+    taken = taking(change, label(revision), write_sidecar([envelope]), root)
     key.used = change.now
     change.session.flush()
     return taken

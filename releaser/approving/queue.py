@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, undefer
 
 from patchline.patches.identifiers import fingerprint
@@ -16,9 +16,10 @@ from patchline.patches.statements import time_text
 from patchline.patches.wording import counted
 from patchline.releaser.approvals import ORDINARY
 from patchline.releaser.approving.reasons import Answer, Case, Reader, may_sign, reader
+from patchline.releaser.emergencies import ends
 from patchline.releaser.hotfixes import label
 from patchline.releaser.policies import newest_policies
-from patchline.releaser.states import Action, State
+from patchline.releaser.states import OFFERED, Action, State
 from patchline.releaser.tables.hotfixes import Approval, Contributor, Hotfix, Revision, Step
 from patchline.releaser.tables.people import Person
 
@@ -47,6 +48,7 @@ class Waiting:
         since: when it was submitted.
         voted: names of those who approved it, in their order.
         needed: persons, None without a policy.
+        due: when an emergency that went out ends unless it is ratified; None where nothing ends.
         answer: whether who looks may sign.
     """
 
@@ -57,6 +59,7 @@ class Waiting:
     submitted_by: str
     voted: tuple[str, ...]
     needed: int | None
+    due: datetime | None
     risk: Risk
     answer: Answer
 
@@ -73,7 +76,7 @@ class Waiting:
 
 
 def queue(session: Session, person: str) -> list[Waiting]:
-    """Return what waits for approvals: the gravest first, of equal ones the one that has waited longest.
+    """Return what waits for approvals: what ends soon first, then the gravest, then what has waited longest.
 
     Args:
         session: to read from.
@@ -90,11 +93,19 @@ def queue(session: Session, person: str) -> list[Waiting]:
         _waiting(hotfix, revision, who, policies.get(hotfix.product), parts, votes, submitted, names)
         for hotfix, revision in pairs
     ]
-    return sorted(found, key=lambda one: (_GRAVEST.index(one.hotfix.severity), one.since, one.label))
+    return sorted(found, key=_urgency)
+
+
+def _urgency(one: Waiting) -> tuple[bool, datetime, int, datetime, str]:
+    return one.due is None, one.due or one.since, _GRAVEST.index(one.hotfix.severity), one.since, one.label
 
 
 def _pairs(session: Session) -> list[tuple[Hotfix, Revision]]:
-    emergency = (Revision.state == State.APPROVED) & Revision.emergency_hours.is_not(None)
+    emergency = (
+        Revision.state.in_((State.APPROVED, *OFFERED))
+        & Revision.emergency_hours.is_not(None)
+        & Revision.ratified.is_(None)
+    )
     query = (
         select(Hotfix, Revision)
         .join(Revision, Revision.hotfix == Hotfix.id)
@@ -139,7 +150,10 @@ def _waiting(
     manifest = Manifest.parse(revision.manifest or b"")
     since, by = submitted.get(revision.id, (revision.added, revision.added_by))
     voted = votes.get(revision.id, [])
-    case = Case(label(revision), State(revision.state), False, parts.get(revision.id, set()), voted, policy)
+    state = State(revision.state)
+    due = ends(revision) if state in OFFERED else None
+    had = parts.get(revision.id, set())
+    case = Case(label(revision), state, False, had, voted, policy, ratifies=state in OFFERED)
     return Waiting(
         hotfix=hotfix,
         revision=revision,
@@ -148,6 +162,7 @@ def _waiting(
         submitted_by=by,
         voted=tuple(names.get(person, person) for person in voted),
         needed=needed(policy, manifest, hotfix.customers) if policy else None,
+        due=due,
         risk=risk_of(manifest),
         answer=may_sign(who, case),
     )
@@ -189,6 +204,7 @@ def document(one: Waiting) -> dict[str, Any]:
         "manifest": one.revision.manifest_sha256,
         "fingerprint": fingerprint(one.manifest.digest),
         "since": time_text(one.since),
+        "due": time_text(one.due) if one.due else None,
         "submitted_by": one.submitted_by,
         "approved_by": list(one.voted),
         "needed": one.needed,
@@ -196,8 +212,3 @@ def document(one: Waiting) -> dict[str, Any]:
         "you_may": one.answer.may,
         "why_not": list(one.answer.against),
     }
-
-
-def count_in_review(session: Session) -> int:
-    """Return how many revisions are in review."""
-    return session.scalar(select(func.count()).select_from(Revision).where(Revision.state == State.IN_REVIEW)) or 0

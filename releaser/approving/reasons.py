@@ -39,6 +39,7 @@ class Case:
         enough: there is no place left to fill.
         parts: what each person had to do with it.
         voted: who gave an ordinary approval.
+        ratifies: it went out as an emergency, and ordinary approvals ratify it.
     """
 
     label: str
@@ -47,6 +48,7 @@ class Case:
     parts: Collection[tuple[str, str]]
     voted: Collection[str]
     policy: Policy | None
+    ratifies: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def _keys(person: str, policy: Policy | None) -> list[PolicyKey]:
 
 
 def _about_case(case: Case) -> Iterator[str]:
-    if case.state not in _OPEN:
+    if case.state not in _OPEN and not case.ratifies:
         yield f"{case.label} is {case.state}, not in review"
     elif case.enough:
         yield "it is approved by as many as it takes"

@@ -30,7 +30,7 @@ from patchline.releaser.hotfixes import find, label
 from patchline.releaser.policies import newest_root, vendor_trust
 from patchline.releaser.rebuilding import compare_manifests
 from patchline.releaser.register import Register
-from patchline.releaser.states import State
+from patchline.releaser.states import OFFERED, State
 from patchline.releaser.summary import change_word
 from patchline.releaser.tables.catalogue import Product
 from patchline.releaser.tables.hotfixes import Revision
@@ -166,7 +166,8 @@ def _case(close: CloseUp, policy: Policy | None) -> Case:
     state = State(close.revision.state)
     enough = state is State.APPROVED and close.revision.emergency_hours is None
     voted = {one.person for one in close.approvals if one.kind == ORDINARY}
-    return Case(close.label, state, enough, close.contributors, voted, policy)
+    urgent = close.revision.emergency_hours is not None and close.revision.ratified is None
+    return Case(close.label, state, enough, close.contributors, voted, policy, ratifies=urgent and state in OFFERED)
 
 
 def _statement(session: Session, revision: Revision, now: datetime) -> Statement:

@@ -327,3 +327,23 @@ def _another_device(browser, address, cookie, life):
         assert "Signing in the browser needs script" in page.inner_text("#main")
         page = plain.open(f"/approvals/{other}")
         assert page.is_disabled("#sign button") and "patchline bundle approve" in page.inner_text("#main")
+
+
+def test_a_page_that_came_over_an_open_line_says_why_it_cannot_sign(browser, life, app):
+    identifier = life.reviewed()
+    app.config["TRUSTED_HOSTS"] = ["vendor.example", "127.0.0.1"]
+    cookie = visitor(app, life, "ada").cookie
+    with serving(app) as address:
+        elsewhere = address.replace("127.0.0.1", "vendor.example")
+        with browser.reader(elsewhere, cookie) as ada:
+            for path, button in (
+                ("/approvals/", None),
+                (f"/approvals/{identifier}", "#sign button"),
+                ("/approvals/keys", "#enrol button"),
+            ):
+                page = ada.open(path)
+                page.wait_for_selector("text=came neither over https nor from this machine itself")
+                assert button is None or page.is_disabled(button)
+            # Chromium says on each such page that it takes no notice of a header that only https gives weight to.
+            assert all("Cross-Origin-Opener-Policy header has been ignored" in one for one in ada.said)
+            ada.said.clear()
