@@ -60,6 +60,14 @@ def test_every_guarantee_and_every_adversary_has_a_proof():
     assert [line for line in guarantees + rows if not proofs(line)] == []
 
 
+def test_every_promise_of_lending_has_a_test_of_that_name():
+    part = (ROOT / "docs" / "vault.md").read_text().split("\n## What lending promises\n")[1].split("\n## ")[0]
+    promises = [line for line in part.splitlines() if line.startswith("- ")]
+    assert len(promises) >= 20 and [line for line in promises if not proofs(line)] == []
+    for name, path in proofs(part):
+        assert f"def {name}(" in (ROOT / "docs" / path).read_text(), f"{path} has no {name}"
+
+
 def test_everything_that_is_played_as_not_prevented_is_told():
     played = {
         name

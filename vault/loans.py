@@ -244,33 +244,32 @@ class LoanVault:
         Raises:
             VaultError: Vault cannot be asked, or it is too large.
         """
+        return self._lending(setup, endpoint)[1]
+
+    def _lending(self, setup: str, endpoint: str) -> tuple[int, Credential | None]:
         path = f"/v1/{SETUPS}/data/{names.name(setup)}/lending/{names.name(endpoint)}"
 
-        def question(vault: hvac.Client) -> Credential:
-            return read_credentials({endpoint: vault.adapter.get(path)["data"]["data"]})[endpoint]
+        def question(vault: hvac.Client) -> tuple[int, Credential]:
+            found = vault.adapter.get(path)["data"]
+            return int(found["metadata"]["version"]), read_credentials({endpoint: found["data"]})[endpoint]
 
         try:
             return self.connection.ask(f"the account that lends {setup} {endpoint}", question, safe=True)
         except VaultError as error:
             if error.code == "vault.missing":
-                return None
+                return 0, None
             raise
 
-    def write_team(self, setup: str, endpoint: str, credential: Credential) -> int:
-        """Write what a team uses from now on, without seeing what it used before; return its version.
+    def put_following(self, setup: str, endpoint: str, credential: Credential) -> None:
+        """Let the broker know what a shared account gets when it comes back, by the lender's own login.
 
         Raises:
             VaultError: Vault cannot be asked, or somebody else wrote meanwhile.
         """
-        path = f"{names.name(setup)}/team/{names.name(endpoint)}"
-        about = f"the credential {SETUPS}/{path}"
-
-        def newest(vault: hvac.Client) -> int:
-            return int(vault.adapter.get(f"/v1/{SETUPS}/metadata/{path}")["data"]["current_version"])
-
-        seen = self.connection.ask(about, newest, safe=True)
-        answer = self._post(about, f"{SETUPS}/data/{path}", options={"cas": seen}, data=dict(credential))
-        return int(answer["data"]["version"])
+        seen, _ = self._lending(setup, endpoint)
+        path = f"{SETUPS}/data/{names.name(setup)}/lending/{names.name(endpoint)}"
+        wish = {"options": {"cas": seen}, "data": dict(credential)}
+        self._post(f"the password that {setup} {endpoint} gets when it is back", path, **wish)
 
     def sign_ssh(self, loan: str, public_key: str, seconds: int) -> str:
         """Return a certificate for the principal `loan-LOAN`, which ends after so many seconds.

@@ -18,8 +18,6 @@ from patchline.releaser.loans.looking import Seen
 from patchline.releaser.loans.states import LoanState
 from patchline.releaser.register import Change, Register
 from patchline.releaser.vault_access import vault_connection, vault_server
-from patchline.releaser.work import wishes
-from patchline.releaser.work.kinds import LOAN
 
 _DONE = click.option("--done", "done", multiple=True, metavar="ENDPOINT=TEXT", help="What you did by hand; several.")
 _QUEUE = click.option("--queue", is_flag=True, help="Leave it to the broker; on PostgreSQL it always is, where it may.")
@@ -41,7 +39,7 @@ def approve(identifier: str, done: tuple[str, ...], *, queue: bool) -> None:
         ask_vault(register)
         by = the_person()
         with _doing(register, "loan.approve", identifier, queue=queue) as act:
-            act(lambda change: asking.approve(change, identifier, _told(done)))
+            act(lambda change: asking.approve(change, identifier, _told(done), own=act.own is not None))
         with register.read() as session:
             seen = looking.the_loan(session, identifier)
         token = _hand_over(register, seen, by) if act.here and seen.loan.state == LoanState.ON_LOAN else None
@@ -76,19 +74,18 @@ class _Act:
 
     def __init__(self, register: Register, action: str, identifier: str, *, queue: bool) -> None:
         self._register, self._action, self._identifier = register, action, identifier
-        self._queue, self.here = queue, False
+        self.here, self.own = False, None if queue else _own_login(register)
 
     def __call__(self, ask: Callable[[Change], Seen]) -> None:
         by, now = the_person(), clock()
         with self._register.attempt(self._action, self._identifier, by, now) as change:
             loan = ask(change).loan
-            own = _own_login(self._register) if not self._queue else None
-            self.here = own is not None and (self._register.database.is_sqlite or loan.with_login)
+            self.here = self.own is not None and (self._register.database.is_sqlite or loan.with_login)
             if not self.here and loan.state in (LoanState.ISSUING, LoanState.ON_LOAN, LoanState.REVOKING):
-                wishes.ask(change, LOAN, {"loan": loan.id})
-        if self.here and own is not None:
+                asking.leave_to_broker(change, loan.id)
+        if self.here and self.own is not None:
             try:
-                note(f"loan {self._identifier} {look_after_held(own, self._identifier)}")
+                note(f"loan {self._identifier} {look_after_held(self.own, self._identifier)}")
             finally:
                 self._register.chain()
 

@@ -7,6 +7,7 @@ import click
 
 from patchline.patches.statements import time_text
 from patchline.patches.terminal import example, json_option, report
+from patchline.patches.wording import counted
 from patchline.releaser.commands.options import clock, home_option, page_options, page_text, paged, the_register
 from patchline.releaser.loans import looking
 from patchline.releaser.loans.documents import loan_document, whole_document
@@ -78,7 +79,7 @@ def whole_text(seen: Seen, now: datetime) -> str:
 
 
 def _drift(files: int | None) -> str:
-    return "unknown" if files is None else f"{files} files not as expected"
+    return "unknown" if files is None else f"{counted(files, 'file')} not as expected"
 
 
 def _part_words(part: Any) -> str:

@@ -15,13 +15,11 @@ from patchline.patches.terminal import example, json_option, report
 from patchline.releaser.commands.loan_lend import ask_vault
 from patchline.releaser.commands.options import clock, register_options, the_person, the_register
 from patchline.releaser.loans import handing
-from patchline.releaser.loans.asking import locked
+from patchline.releaser.loans.asking import leave_to_broker, locked
 from patchline.releaser.loans.sealing import SealingKey
 from patchline.releaser.register import Register
 from patchline.releaser.tables.loans import LoanHandover
 from patchline.releaser.vault_access import vault_server
-from patchline.releaser.work import wishes
-from patchline.releaser.work.kinds import LOAN
 
 _PATIENCE_S, _PAUSE_S = 30.0, 0.2
 _LONGEST = 4096
@@ -60,7 +58,7 @@ def _asked(register: Register, identifier: str, by: str) -> tuple[int, str]:
     key = SealingKey()
     with register.change(by, clock()) as change:
         row = handing.ask(change, identifier, key.public)
-        wishes.ask(change, LOAN, {"loan": identifier})
+        leave_to_broker(change, identifier)
     end = time.monotonic() + _PATIENCE_S
     while time.monotonic() < end:
         with register.read() as session:

@@ -24,6 +24,8 @@ from patchline.releaser.register import Change
 from patchline.releaser.setups.keeping import KEEPERS, the_setup, vault_name
 from patchline.releaser.tables.loans import Loan, LoanPart
 from patchline.releaser.tables.setups import Setup
+from patchline.releaser.work import wishes
+from patchline.releaser.work.kinds import LOAN
 
 LONGEST = timedelta(days=30)
 """Of a loan, however often it is extended; Vault's own end of its token comes a day later."""
@@ -166,17 +168,18 @@ def _lending(change: Change, seen: Seen, action: LoanAction) -> None:
     check_step(action, seen.stands(change.now), seen.loan.id)
 
 
-def approve(change: Change, identifier: str, done: Mapping[str, str] | None = None) -> Seen:
+def approve(change: Change, identifier: str, done: Mapping[str, str] | None = None, *, own: bool = True) -> Seen:
     """Lend what was asked for: at once, or when its time comes.
 
     Args:
         change: by the lender.
         identifier: of the loan.
         done: what the lender did by hand, by endpoint; for those that are lent by hand.
+        own: the lender makes it by their own login to Vault; else it is left to the broker.
 
     Raises:
         NotFoundError: there is no such loan.
-        RefusedError: who acts may not lend, or asked for it.
+        RefusedError: who acts may not lend, or asked for it; or it takes the lender's own login.
         StateError: it is not the moment, or somebody has the setup still.
         UsageError: what was done by hand is not said, or said of other endpoints.
     """
@@ -190,6 +193,8 @@ def approve(change: Change, identifier: str, done: Mapping[str, str] | None = No
     told = _told(done or {}, by_hand)
     loan.approved, loan.lender, loan.trouble = change.now, change.by, None
     loan.with_login = known.setup.sensitive or any(one.strategy == "shared-account" for one, _ in known.endpoints)
+    if loan.with_login and not own:
+        raise RefusedError("loan-login", f"{seen.setup} is lent by the lender's own login to Vault alone")
     there = {endpoint.name for _, endpoint in seen.parts}
     change.session.add_all(
         LoanPart(loan=loan.id, endpoint=one.id, strategy=one.strategy, state="waiting", told=told.get(one.name))
@@ -201,6 +206,11 @@ def approve(change: Change, identifier: str, done: Mapping[str, str] | None = No
         begin(change, seen)
     change.session.flush()
     return the_loan(change.session, identifier)
+
+
+def leave_to_broker(change: Change, identifier: str) -> int:
+    """Wake the broker for a loan, in the change that gives it something to do; return the wish."""
+    return wishes.ask(change, LOAN, {"loan": identifier})
 
 
 def begin(change: Change, seen: Seen) -> None:

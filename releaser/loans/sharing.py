@@ -1,16 +1,17 @@
 """A shared account: its password is replaced before the loan and again after it, so the team never shares one.
 
-Before it takes the lender's own login, since only that may read what the team uses. After it the broker can do it: what
-the team is to use it writes, and does not read.
+Before it takes the lender's own login, since only that may read and write what the team uses. It draws both passwords: the
+loan's, and the one that follows. After it the broker sets the one that follows, which the team has in Vault already, and
+which the broker knows from the owner's place for lending.
 """
 
 import secrets
 
 from patchline.patches.errors import NotFoundError, RefusedError, StateError
 from patchline.releaser.loans.cases import Case, Made, refused
+from patchline.releaser.loans.noting import stepping
 from patchline.releaser.setups.logins import Outcome
 from patchline.releaser.setups.rotating import remember
-from patchline.vault.loan_credentials import Credential
 from patchline.vault.setups import Kept, Login, TeamSecrets
 
 _BYTES = 24
@@ -31,23 +32,25 @@ class SharedAccount:
             raise NotFoundError("setup-credential", f"Vault has no credential of {case.name}")
         if kept.pending is not None:
             raise StateError("setup-login", f"{case.name}: a replacement of its password was cut off")
-        login = Login(kept.login.username, secrets.token_urlsafe(_BYTES))
+        login, following = (Login(kept.login.username, secrets.token_urlsafe(_BYTES)) for _ in range(2))
         check_differs(case, team, path, kept, login.password)
-        case.keep({"username": login.username, "password": login.password})
+        case.keep({**vars(login)})
+        case.hands.vault.put_following(case.setup, case.endpoint.name, {**vars(following)})
+        seen = team.write(path, kept.login, kept.number, following.password)
         case.target.change(kept.login, login.password)
         case.insist(login)
         outcome = case.target.try_login(kept.login)
         if outcome is not Outcome.REFUSED:
             raise StateError("setup-old-alive", f"{case.name}: the team's password is not proved dead: {outcome}")
+        _remember(case, path, following.username, team.write(path, following, seen))
         return Made(login.username)
 
     def end(self, case: Case) -> str | None:
-        """Replace the loan's password by a new one of the team's; until that was seen to work, Vault has both."""
-        lent = case.login()
-        kept = case.kept
-        if lent is None or kept is None:
-            return None  # Before it is changed, it is in Vault.
-        new = _following(case, kept)
+        """Set the password that follows, and see the loan's fail."""
+        lent, following = case.login(), case.hands.vault.maker(case.setup, case.endpoint.name)
+        if lent is None or following is None:
+            return None  # Before it is changed, both are in Vault.
+        new = Login(following["username"], following["password"])
         if case.target.try_login(new) is not Outcome.WORKS:
             outcome = case.target.try_login(lent)
             if outcome is Outcome.REFUSED:
@@ -56,8 +59,6 @@ class SharedAccount:
                 return f"{case.name}: {outcome}"
             case.target.change(lent, new.password)
             case.insist(new)
-        number = case.hands.vault.write_team(case.setup, case.endpoint.name, {**vars(new)})
-        _remember(case, new.username, number)
         return refused(case, lent)
 
 
@@ -73,22 +74,9 @@ def check_differs(case: Case, team: TeamSecrets, path: str, newest: Kept, passwo
             raise RefusedError("loan-equal", f"{case.name}: the team has or had the same password")
 
 
-def _following(case: Case, kept: Credential) -> Login:
-    pending = kept.get("pending")
-    if pending is None:
-        pending = secrets.token_urlsafe(_BYTES)
-        case.keep({**kept, "pending": pending})
-    return Login(kept["username"], pending)
-
-
-def _remember(case: Case, username: str, number: int) -> None:
+def _remember(case: Case, path: str, username: str, number: int) -> None:
     """Let the register know which version the team has now."""
-    hands = case.hands
-    path = TeamSecrets.path(case.setup, case.endpoint.name)
-    from patchline.releaser.loans.noting import stepping
-
-    with stepping(hands.register, case.loan, hands.clock()) as change:
+    with stepping(case.hands.register, case.loan, case.hands.clock()) as change:
         remember(change, case.endpoint, path, username, number).rotated = change.now
-        change.record(
-            "setup.rotate", case.setup, {"endpoint": case.endpoint.name, "version": number, "loan": case.loan.id}
-        )
+        facts = {"endpoint": case.endpoint.name, "version": number, "loan": case.loan.id}
+        change.record("setup.rotate", case.setup, facts)

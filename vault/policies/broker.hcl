@@ -22,16 +22,9 @@ path "setups/metadata/+/loan" {
   capabilities = ["list"]
 }
 
-# The accounts by which others are made, put there by their owners for this.
+# The accounts by which others are made, and the passwords that shared accounts get when they come back; put there by
+# their owners for this.
 path "setups/data/+/lending/*" {
-  capabilities = ["read"]
-}
-
-# A shared account that comes back gets a new password for its team: written, and never read.
-path "setups/data/+/team/*" {
-  capabilities = ["create", "update"]
-}
-path "setups/metadata/+/team/*" {
   capabilities = ["read"]
 }
 

@@ -9,10 +9,7 @@ path "setups/metadata/+/loan/*" {
   capabilities = ["read", "list", "delete"]
 }
 path "setups/data/+/lending/*" {
-  capabilities = ["read"]
-}
-path "setups/metadata/+/team/*" {
-  capabilities = ["read"]
+  capabilities = ["create", "read", "update"]
 }
 
 # Each loan's own token: made by this one role, with this one policy.

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from patchline.patches.errors import LockedError, PatchlineError
+from patchline.releaser.fleet import reports
 from patchline.releaser.loans import asking, handing
 from patchline.releaser.loans.brokering import make_round, sweep, tend
 from patchline.releaser.loans.caring import look_after
@@ -27,6 +28,7 @@ from patchline.vault.loans import LoanVault
 from patchline.vault.login import OwnToken
 from tests import lending, setups
 from tests.bao import Space, started
+from tests.fleets import Fleet, layer
 from tests.lending import HOUR, opens, roles_like
 from tests.programs import run
 from tests.registers import make_home
@@ -411,6 +413,23 @@ def test_reset_hook_of_the_owner_runs_when_a_loan_is_back_and_says_how_it_ended(
     lent.give_back(loan)
     look_after(broker, loan)
     assert lent.seen(loan).loan.reset == "failed" and lent.state(loan) == "returned"
+
+
+def test_level_and_drift_of_the_setup_are_shown_as_they_were_when_lent_and_when_back(lent):
+    fleet = Fleet(lent.register, now=lent.clock.now)
+    fleet.enrolled("lab-1")
+    reports.receive(lent.register, fleet.report("lab-1", "1.0"), reports.HAND, "rita", fleet.now)
+    broker = lent.broker()
+    loan = lent.lent(broker)
+    edited = fleet.report("lab-1", "1.0", layers=[layer("HF-2026-0001", 1, "0" * 64)], drift=[["1" * 64, "baseline"]])
+    reports.receive(lent.register, edited, reports.HAND, "rita", fleet.now)
+    lent.give_back(loan)
+    look_after(broker, loan)
+    shown = run("patchline", "loan", "show", loan, "--home", lent.register.home)
+    assert "  level: 1.0 when lent, 1.0+HF-2026-0001-r1 when back" in shown.out
+    assert "  drift: 0 files not as expected when lent, 1 file not as expected when back" in shown.out
+    document = run("patchline", "loan", "show", loan, "--home", lent.register.home, "--json").document
+    assert document["level"] == {"before": "1.0", "after": "1.0+HF-2026-0001-r1"} and document["drift"]["after"] == 1
 
 
 def test_no_secret_of_a_loan_stands_in_the_database_or_the_home(lent):

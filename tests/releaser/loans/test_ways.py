@@ -182,9 +182,9 @@ def test_shared_account_is_rotated_before_and_after_and_bytes_handed_out_differ_
     back(lab, loan, lab.broker())
     new = team.read("lab-2/team/db")
     assert account.opens(new.login.password) and not account.opens(lent.password)
-    assert new.number == 2 and lent.password not in {account.password, new.login.password}
+    assert new.number == 3 and lent.password not in {account.password, new.login.password}
     with lab.register.read() as session:
-        assert keeping.the_setup(session, "lab-2").endpoint("db")[1].number == 2
+        assert keeping.the_setup(session, "lab-2").endpoint("db")[1].number == 3
 
 
 def test_password_that_a_team_has_or_had_is_never_handed_out(lab, monkeypatch):
