@@ -6,6 +6,7 @@
 """
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -25,6 +26,12 @@ from patchline.patches.errors import DatabaseError, LockedError, PatchlineError,
 _GUARD = "patchline: "
 _WRITING = "patchline_writing"
 _BUSY_MS = 30_000
+_AT_ONCE = 16
+"""So many threads of a process use the database at once; the others wait."""
+_EACH = 3
+"""Connections that one of them may hold: one that reads while another writes, and one to spare."""
+_KEPT_OPEN = 5
+_POOL = {"pool_size": _KEPT_OPEN, "max_overflow": _AT_ONCE * _EACH - _KEPT_OPEN}
 _PATIENCE_S = 15
 
 
@@ -41,6 +48,7 @@ class Database:
             self.engine = _sqlite(url) if parsed.get_backend_name() == "sqlite" else _postgresql(url)
         except (ArgumentError, ModuleNotFoundError):
             raise DatabaseError("url", "the setting `database` is no URL of SQLite or PostgreSQL") from None
+        self._turns = _Turns()
 
     @property
     def is_sqlite(self) -> bool:
@@ -73,7 +81,12 @@ class Database:
         Raises:
             DatabaseError: the database is gone.
         """
-        with _told(), self.engine.connect() as connection, Session(connection, autoflush=False) as session:
+        with (
+            _told(),
+            self._turns.turn(),
+            self.engine.connect() as connection,
+            Session(connection, autoflush=False) as session,
+        ):
             yield session
 
     @contextmanager
@@ -82,6 +95,7 @@ class Database:
         level = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         with (
             _told(),
+            self._turns.turn(),
             self.engine.connect().execution_options(**level) as connection,
             Session(connection, autoflush=False) as session,
         ):
@@ -102,7 +116,8 @@ class Database:
 
     @contextmanager
     def _begun(self) -> Iterator[Connection]:
-        with self.engine.connect().execution_options(**{_WRITING: True}) as connection, connection.begin():
+        options = {_WRITING: True}
+        with self._turns.turn(), self.engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
 
     # The schema
@@ -148,6 +163,35 @@ class Database:
         return there
 
 
+class _Turns:
+    """Lets only so many threads in that each of them gets the second connection that it may want.
+
+    Otherwise as many as there are connections could hold one each, and all wait for another.
+    """
+
+    def __init__(self) -> None:
+        self._free = threading.BoundedSemaphore(_AT_ONCE)
+        self._mine = threading.local()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for a turn, unless this thread has one.
+
+        Raises:
+            LockedError: none came.
+        """
+        held: list[int] = self._mine.__dict__.setdefault("held", [0])
+        if not held[0] and not self._free.acquire(timeout=_BUSY_MS / 1000):
+            raise LockedError("database", "too many ask the register's database at once")
+        held[0] += 1
+        try:
+            yield
+        finally:
+            held[0] -= 1
+            if not held[0]:
+                self._free.release()
+
+
 def schema_of(connection: Connection) -> str | None:
     """Return the schema's revision as a transaction sees it; None for an empty database."""
     return MigrationContext.configure(connection).get_current_revision()
@@ -177,7 +221,8 @@ def sqlite_url(path: Path) -> str:
 
 
 def _sqlite(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": _BUSY_MS / 1000})
+    pool = {} if make_url(url).database in (None, "", ":memory:") else _POOL
+    engine = create_engine(url, connect_args={"timeout": _BUSY_MS / 1000}, **pool)
 
     @event.listens_for(engine, "connect")
     def connect(connection: sqlite3.Connection, _: Any) -> None:
@@ -195,7 +240,7 @@ def _sqlite(url: str) -> Engine:
 
 def _postgresql(url: str) -> Engine:
     arguments = {"options": f"-c lock_timeout={_BUSY_MS}", "connect_timeout": _PATIENCE_S}
-    return create_engine(url, pool_pre_ping=True, connect_args=arguments)
+    return create_engine(url, pool_pre_ping=True, connect_args=arguments, **_POOL)
 
 
 @contextmanager

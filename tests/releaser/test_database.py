@@ -219,3 +219,41 @@ def test_events_of_many_writers_at_once_are_all_chained_once(register):
     register.chain()
     found = run("patchline", "audit", "verify", "--home", register.home, "--json").document
     assert (found["count"], found["waiting"]) == (24, 0)
+
+
+def test_many_threads_that_read_and_write_meanwhile_all_get_their_connections(empty):
+    """Without turns, as many as there are connections hold one each, and all wait for another until they give up."""
+    done, at_once, inside = [], [], []
+
+    def work():
+        with empty.read() as reading:
+            inside.append(1)
+            at_once.append(len(inside))
+            reading.execute(text("SELECT 1"))
+            with empty.write() as writing:
+                writing.execute(text("SELECT 1"))
+            inside.pop()
+        done.append(1)
+
+    threads = [threading.Thread(target=work) for _ in range(60)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join(25)
+    assert len(done) == 60 and 1 < max(at_once) <= database_module._AT_ONCE
+
+
+def test_whoever_gets_no_turn_is_told_so(empty, monkeypatch):
+    monkeypatch.setattr(database_module, "_BUSY_MS", 50)
+    held = [empty.read() for _ in range(database_module._AT_ONCE)]
+    opened_by_threads = [threading.Thread(target=one.__enter__) for one in held]
+    for one in opened_by_threads:
+        one.start()
+        one.join()
+    with pytest.raises(PatchlineError) as caught, empty.read():
+        pass
+    assert caught.value.code == "locked.database"
+    for one in held:
+        one.__exit__(None, None, None)
+    with empty.read() as session:
+        assert session.scalar(text("SELECT 1")) == 1
