@@ -29,6 +29,7 @@ from bench import (
     page,
     register,
     reports,
+    serving,
     vault,
     verifying,
 )
@@ -55,6 +56,7 @@ class Extent:
     questions: int = 40
     reports: tuple[int, int] = (500, 10_000)
     lent: tuple[int, int] = (500, 2_000)
+    served: tuple[int, int, int, int] = (100 << 20, 80, 50, 8)
 
 
 TINY = Extent(
@@ -72,6 +74,7 @@ TINY = Extent(
     questions=2,
     reports=(20, 60),
     lent=(3, 10),
+    served=(1 << 20, 4, 3, 1),
 )
 QUICK = Extent("quick", 5, 256 << 20, [(50, 20_000, None), (500, 20_000, 0.4), (200, 1_000_000, 0.85)], 256 << 20, 3)
 FULL = Extent(
@@ -113,6 +116,7 @@ def measure(extent: Extent, folder: Path) -> Iterator[Figure]:
     yield from fleet.run(folder / "fleet", extent.sites, extent.questions)
     yield from register.run(folder / "register", extent.events, min(extent.rounds, 3))
     yield from reports.run(folder / "reports", *extent.reports)
+    yield from serving.run(folder / "serving", *extent.served)
     yield from levels.run(folder / "levels", extent.tried, min(extent.rounds, 3))
     yield from vault.run(extent.rounds)
     yield from loans.run(folder / "loans", extent.lent, extent.rounds)

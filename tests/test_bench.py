@@ -50,6 +50,8 @@ def test_every_benchmark_runs_on_tiny_input(tmp_path):
         "R1",
         "R2",
         "T3",
+        "T8",
+        "T9",
         "N1",
         "N2",
         "Q1",
