@@ -112,6 +112,25 @@ PAGES: dict[str, Any] = {
     "sites.telling_form": PEOPLE,
     # support
     "support.search": PEOPLE,
+    # rollouts
+    "freezes.add": PEOPLE,
+    "freezes.end": PEOPLE,
+    "freezes.listed": PEOPLE,
+    "notices.page": PEOPLE,
+    "notices.send": PEOPLE,
+    "recalls.listed": PEOPLE,
+    "recalls.page": PEOPLE,
+    "recalls.say": PEOPLE,
+    "rollouts.act": PEOPLE,
+    "rollouts.listed": PEOPLE,
+    "rollouts.page": PEOPLE,
+    "rollouts.plan": PEOPLE,
+    # portal_sign_in; all else of the portal is for customers
+    "portal_sign_in.enter": ANYONE,
+    "portal_sign_in.form": ANYONE,
+    "portal_sign_in.link": ANYONE,
+    "portal_sign_in.link_form": ANYONE,
+    "portal_sign_in.use_link": ANYONE,
     # channel_files
     "channel.file": ANYONE,
 }
