@@ -16,6 +16,7 @@
     │   ├─ TriesError          too many tries to sign in
     │   ├─ TokenError          who comes with a token that lets nobody in
     │   │   └─ ScopeError          … or is not good for what is asked
+    │   ├─ BudgetError         more requests than a minute allows
     │   ├─ IdempotencyError    a key that was used for another request
     │   │   └─ UnderWayError       … or whose request is still under way
     │   └─ SealedKeyError      a private key's file
@@ -519,6 +520,24 @@ class ScopeError(TokenError):
         "scope": "Make one with this scope: patchline token new --scope.",
         "site": "Use the token of that site.",
     }
+
+
+class BudgetError(RefusedError):
+    """More requests than a minute allows.
+
+    Attributes:
+        wait: seconds until there are more.
+    """
+
+    family = "budget"
+    http_status = 429
+    hints: ClassVar[dict[str, str]] = {
+        "spent": "Wait as long as Retry-After says; ask less often, or for larger pages.",
+    }
+
+    def __init__(self, code: str, message: str, wait: int = 60) -> None:
+        super().__init__(code, message)
+        self.wait = wait
 
 
 class IdempotencyError(RefusedError):

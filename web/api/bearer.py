@@ -3,15 +3,18 @@
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from flask import g, request
+from flask import Flask, current_app, g, request
 
 from patchline.patches.errors import ScopeError, TokenError
 from patchline.releaser.access import tokens
+from patchline.releaser.access.budgets import Budgets
 from patchline.releaser.access.tokens import Bearer, Scope
+from patchline.releaser.register import Register
 from patchline.web import access, asking
 from patchline.web.access import Access
 
 KIND = "token"
+_BUDGETS = "patchline-budgets"
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -37,6 +40,12 @@ def check(wanted: Access) -> None:
     if bearer.scopes.isdisjoint(wanted.facts):
         bearer.require(min(Scope(str(fact)) for fact in wanted.facts))
     tokens.note_use(asking.register(), bearer, asking.now())
+    cast(Budgets, current_app.extensions[_BUDGETS]).spend(bearer.token, asking.now())
+
+
+def furnish(app: Flask, register: Register) -> None:
+    """Give an app the budgets of those who ask."""
+    app.extensions[_BUDGETS] = Budgets(register)
 
 
 def bearer() -> Bearer:

@@ -46,7 +46,7 @@ class News(BaseModel):
 
 def furnish(app: Flask) -> None:
     """Give an app the desk at which sites check in."""
-    app.extensions[_KEY] = Desk(app.extensions["patchline"].register)
+    app.extensions[_KEY] = Desk(asking.served(app).register)
 
 
 @sites.post(

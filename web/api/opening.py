@@ -5,8 +5,9 @@ from flask_openapi3.openapi import OpenAPI
 from flask_wtf.csrf import CSRFProtect  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
-from patchline.web import failures
-from patchline.web.api import check_in, document, doors, files, health
+from patchline.patches.errors import BudgetError
+from patchline.web import asking, failures
+from patchline.web.api import bearer, check_in, document, doors, files, health
 from patchline.web.failures import Failure
 
 _SHOWN = 5
@@ -15,6 +16,8 @@ _SHOWN = 5
 def open_api(app: OpenAPI, csrf: CSRFProtect) -> None:
     """Add the API to an app; nobody is known there by a cookie, so no form of another site can ask."""
     check_in.furnish(app)
+    bearer.furnish(app, asking.served(app).register)
+    app.register_error_handler(BudgetError, _later)
     for blueprint in (*doors.blueprints(), files.files, check_in.sites):
         app.register_api(blueprint)
         csrf.exempt(blueprint)
@@ -31,6 +34,14 @@ def not_as_written(error: ValidationError) -> Response:
     return failures.answer(
         Failure(422, "Not as it must be written", told[0], hint, "usage.request", None, tuple(told[1:]), 2)
     )
+
+
+def _later(error: BudgetError) -> Response:
+    response = failures.answer(
+        Failure(429, "Too many at once", error.message, error.hint, error.code, None, (), error.exit_code)
+    )
+    response.headers["Retry-After"] = str(error.wait)
+    return response
 
 
 def _tell_of_tokens(app: Flask) -> None:
