@@ -139,10 +139,11 @@ def seconds_until(moment: datetime, now: datetime) -> int:
 def refused(case: Case, login: Login | None) -> str | None:
     """Try a login that must be over; return None when it is refused, else what came of it.
 
-    A login that Vault does not have was never handed to anybody.
+    A login that Vault does not have, and that was not written down as made, was never handed to anybody.
     """
     if login is None:
-        return None
+        made = case.part.username
+        return f"{case.name}: Vault has lost the login {made}; it has to be ended by hand" if made is not None else None
     outcome = case.target.try_login(login)
     return None if outcome is Outcome.REFUSED else f"{case.name}: {outcome}"
 

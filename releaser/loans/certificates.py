@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from patchline.patches.errors import StateError
-from patchline.releaser.loans.cases import Case, Made
+from patchline.releaser.loans.cases import Case, Made, refused
 from patchline.releaser.setups.logins import KeyLogin, Outcome
 from patchline.releaser.setups.targets import scripts
 from patchline.vault.loans import principal
@@ -45,7 +45,7 @@ class SshCertificate:
     def end(self, case: Case) -> str | None:
         """Let the host take the principal no more, and see that it is so."""
         if case.kept is None:
-            return None  # It is in Vault before the host is told.
+            return refused(case, None)  # It is in Vault before the host is told.
         if (script := case.target.script) is not None and not _done(case, script, "delete"):
             return f"{case.name}: the owner's program did not take the principal away"
         outcome = _tried(case, case.kept["username"])

@@ -49,7 +49,7 @@ class SharedAccount:
         """Set the password that follows, and see the loan's fail."""
         lent, following = case.login(), case.hands.vault.maker(case.setup, case.endpoint.name)
         if lent is None or following is None:
-            return None  # Before it is changed, both are in Vault.
+            return refused(case, None)  # Before it is changed, both are in Vault.
         new = Login(following["username"], following["password"])
         if case.target.try_login(new) is not Outcome.WORKS:
             outcome = case.target.try_login(lent)

@@ -39,7 +39,9 @@ class DatabaseUser:
         """Look whether Vault has ended it: the token, on which it hangs, was ended before."""
         vault, lease = case.hands.vault, case.part.lease
         if lease is None or _soon_gone(vault, lease):
-            return refused(case, case.login())
+            told = refused(case, case.login())
+            # A Vault that was restored knows neither lease nor user; its owner's account for lending does.
+            return _dropped(case) if told is not None and told.endswith(Outcome.WORKS) else told
         first = refused(case, case.login())
         if first is not None and first.endswith(Outcome.UNREACHABLE):
             return first
@@ -47,6 +49,17 @@ class DatabaseUser:
         if vault.lives("lease", lease):
             return f"{case.name}: Vault does not end the user there"
         return refused(case, case.login())
+
+
+def _dropped(case: Case) -> str | None:
+    login = case.login()
+    if login is None:
+        return None
+    try:
+        accounts.delete(case, login)
+    except StateError as error:
+        return error.message
+    return refused(case, login)
 
 
 def _soon_gone(vault: LoanVault, lease: str) -> bool:
@@ -73,7 +86,7 @@ class SecondAccount:
         """Remove the account, and try its login."""
         login = case.login()
         if login is None:
-            return None  # Before the account is made, its password is in Vault.
+            return refused(case, None)  # Before the account is made, its password is in Vault.
         try:
             accounts.delete(case, login)
         except PatchlineError as error:

@@ -95,6 +95,20 @@ def test_any_product_of_the_package_index_goes_there_and_back(index):
         shutil.rmtree(kept, ignore_errors=True)
 
 
+@pytest.mark.skipif(not NOTHING_MAY_BE_SKIPPED, reason="the page of Vault plays the same commands in every run")
+def test_part_of_vault_ends_with_a_login_that_is_proved_dead_and_a_hotfix_that_verifies(index):
+    told = run_demo("tiny-product", "1.0", "1.0.1", "--part", "vault")
+    kept = demo.BUILD / "demo-tiny-product-1.0.1-vault"
+    try:
+        assert told.returncode == 0, told.stdout + told.stderr
+        for line in ("is refused", "each of its logins was seen to fail", "job 1: done, is back, proved", "ALARM"):
+            assert any(line in one for one in told.stdout.splitlines()), line
+        assert any("approved by ada, ben" in one for one in told.stdout.splitlines())
+        assert "password" not in told.stdout.lower().replace("on password reset", "")
+    finally:
+        shutil.rmtree(kept, ignore_errors=True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "error"),
     [

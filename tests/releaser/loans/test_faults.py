@@ -6,7 +6,7 @@ import socketserver
 import threading
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -177,12 +177,17 @@ class _Way(socketserver.ThreadingTCPServer):
 
     daemon_threads, allow_reuse_address = True, True
 
+    def __init__(self, *given):
+        super().__init__(*given)
+        self.open = []
+
 
 class _Through(socketserver.BaseRequestHandler):
     def handle(self):
         place = parse_qs(urlsplit(target_address()).query)["host"][0]
         with socket.socket(socket.AF_UNIX) as other:
             other.connect(f"{place}/.s.PGSQL.5432")
+            self.server.open += [self.request, other]
             back = threading.Thread(target=_carry, args=(other, self.request), daemon=True)
             back.start()
             _carry(self.request, other)
@@ -204,6 +209,9 @@ def way(port=0):
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield server.server_address[1]
         server.shutdown()
+        for one in server.open:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
 
 
 def test_target_that_is_down_keeps_the_loan_revoking_until_it_is_back_and_proved_dead(lab):
@@ -245,6 +253,26 @@ def test_login_that_cannot_be_proved_dead_in_a_day_puts_the_setup_into_quarantin
     lab.give_back(loan, by="ada", done={"db": "dropped by hand"})
     assert look_after(broker, loan) == "is back, partly as somebody says"
     lab.ask(setup="lab-2")
+
+
+def test_vault_restored_from_before_the_loan_leaves_no_user_alive_and_claims_no_proof_that_it_lost(lab):
+    with way() as port:
+        address = f"postgresql://127.0.0.1:{port}/postgres?sslmode=disable"
+        setups.setup(lab.register, "lab-2", endpoint("db", address))
+        lab.lend_users("lab-2", address=address)
+        broker = lab.broker()
+        loan = lab.lent(broker, setup="lab-2")
+        login, accessor = lab.login(loan, setup="lab-2"), lab.seen(loan).loan.accessor
+    lab.space.root.adapter.post("/v1/sys/leases/revoke-force/database/creds/lab-2.db")
+    broker.vault.end_token(accessor)
+    lab.give_back(loan)
+    with way(port):
+        assert opens(login) and look_after(broker, loan) == "is back, proved"
+        assert not opens(login) and roles_like(login.username) == []
+        loan = lab.lent(broker, setup="lab-2")
+        broker.vault.forget("lab-2", loan)
+        lab.give_back(loan)
+        assert "Vault has lost the login" in look_after(broker, loan) and lab.state(loan) == "revoking"
 
 
 # People and clocks
