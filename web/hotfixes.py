@@ -63,6 +63,7 @@ def show(identifier: str) -> Response:
         close_up.document(found.close),
         close=found.close,
         review=found.review,
+        problem=found.problem,
         may=may,
         can_revise=found.can_revise,
         severities=SEVERITIES,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from itertools import islice
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, undefer
@@ -25,7 +25,7 @@ from patchline.releaser.approving.queue import Risk, risk_of
 from patchline.releaser.approving.reasons import Answer, Case, may_sign, reader
 from patchline.releaser.bundles import release_set
 from patchline.releaser.close_up import CloseUp
-from patchline.releaser.fleet.simulations import levels_of
+from patchline.releaser.fleet.simulations import lines
 from patchline.releaser.hotfixes import find, label
 from patchline.releaser.policies import newest_root, vendor_trust
 from patchline.releaser.rebuilding import compare_manifests
@@ -37,6 +37,7 @@ from patchline.releaser.tables.hotfixes import Revision
 
 _DECIDED = (State.APPROVED, State.PUBLISHED, State.HELD, State.RECALLED)
 _LONGEST_SCRIPT = 64 << 10
+_MOST_LINES = 60
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class Review:
         close: what else the register knows of it.
         scripts: text by SHA-256.
         unread: why nothing of the bundle's contents is shown, None where it is.
+        simulated: what would become of it at the sites, line by line.
     """
 
     close: CloseUp
@@ -93,7 +95,7 @@ class Review:
     risk: Risk
     rollback: tuple[str, ...]
     signatures: tuple[Signature, ...]
-    levels: tuple[dict[str, Any], ...]
+    simulated: tuple[str, ...]
 
     @property
     def fingerprint(self) -> str:
@@ -127,6 +129,7 @@ def review(register: Register, identifier: str, person: str, now: datetime) -> R
         product = session.get_one(Product, close.hotfix.product)
         earlier = _earlier(session, revision, kept.manifest)
         signed = _statement(session, revision, now)
+        simulated = _simulated(close)
     found = images.read(register, kept, product.repository, product.id)
     manifest = kept.manifest
     return Review(
@@ -142,8 +145,13 @@ def review(register: Register, identifier: str, person: str, now: datetime) -> R
         risk=risk_of(manifest),
         rollback=tuple(rollback_plan(manifest)),
         signatures=tuple(_signatures(close, policy)),
-        levels=tuple(levels_of(close.simulated.last)) if close.simulated and close.simulated.last else (),
+        simulated=simulated,
     )
+
+
+def _simulated(close: CloseUp) -> tuple[str, ...]:
+    last = close.simulated.last if close.simulated else None
+    return tuple(islice(lines(last), _MOST_LINES)) if last is not None else ()
 
 
 def _root(register: Register) -> Root | None:
@@ -190,8 +198,8 @@ def _earlier(session: Session, revision: Revision, manifest: Manifest) -> Earlie
     before = session.scalar(query)
     if before is None or before.manifest is None:
         return None
-    lines = compare_manifests(Manifest.parse(before.manifest), manifest)
-    return Earlier(label(before), before.state, tuple(lines))
+    different = compare_manifests(Manifest.parse(before.manifest), manifest)
+    return Earlier(label(before), before.state, tuple(different))
 
 
 def _scripts(steps: Sequence[Step], contents: Mapping[str, bytes]) -> dict[str, str]:

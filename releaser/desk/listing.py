@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
-from patchline.patches.errors import NotFoundError
+from patchline.patches.errors import NotFoundError, StoreError
 from patchline.patches.statements import time_text
 from patchline.releaser import overview
 from patchline.releaser.approving.review import Review, review
@@ -87,13 +87,15 @@ class LookedAt:
     """A revision from close.
 
     Attributes:
-        review: what is in it, None as long as nothing was built.
+        review: what is in it, None as long as nothing was built, or the store has lost it.
+        problem: why what was built cannot be shown.
         can_revise: it is the last one and has ended, so the next may begin.
     """
 
     close: CloseUp
     review: Review | None
     can_revise: bool
+    problem: str | None = None
 
 
 def looked_at(register: Register, identifier: str, person: str, now: datetime) -> LookedAt:
@@ -102,19 +104,24 @@ def looked_at(register: Register, identifier: str, person: str, now: datetime) -
     Raises:
         NotFoundError: there is none.
     """
+    found, problem = None, None
     with register.read() as session:
         built = find(session, identifier).manifest_sha256 is not None
-        close = None if built else _close(register, session, identifier, now)
-    found = review(register, identifier, person, now) if built else None
-    close = found.close if found is not None else close
-    assert close is not None  # noqa: S101 - one of the two is set
+    if built:
+        try:
+            found = review(register, identifier, person, now)
+        except StoreError as error:
+            problem = error.message
+    close = found.close if found is not None else _close(register, identifier, now)
     last = close.revision.number == close.revisions[-1][0]
-    return LookedAt(close, found, last and State(close.revision.state) in ENDED and not close.hotfix.legacy)
+    can_revise = last and State(close.revision.state) in ENDED and not close.hotfix.legacy
+    return LookedAt(close, found, can_revise, problem)
 
 
-def _close(register: Register, session: Session, identifier: str, now: datetime) -> CloseUp:
+def _close(register: Register, identifier: str, now: datetime) -> CloseUp:
     try:
         root = newest_root(register)
     except NotFoundError:
         root = None
-    return close_up(session, identifier, root, now)
+    with register.read() as session:
+        return close_up(session, identifier, root, now)

@@ -10,9 +10,11 @@ from patchline.patches.statements import PAYLOAD_TYPE
 from patchline.patches.verify import Sidecars, verify
 from patchline.releaser import bundles, hotfixes, policies
 from patchline.releaser.approving import browser_keys, browser_votes, queue
+from patchline.releaser.fleet import simulations
 from patchline.releaser.tables.people import Person, PersonRole, Role
 from tests.approving import Device, policy_with
 from tests.browser import serving
+from tests.fleets import Fleet
 from tests.hotfixes import Life, changed, fix
 from tests.pages import Visitor, make_app, text_of
 from tests.registers import statements
@@ -116,6 +118,20 @@ def test_the_review_shows_everything_on_one_page(app, life):
     statement = re.search(r'<pre class="statement"[^>]*>(.*?)</pre>', page.text)[1]
     assert manifest.digest in statement
     assert page.text.count("<h1>") == 1
+
+
+def test_the_review_names_the_sites_that_are_affected(app, life):
+    fleet = Fleet(life.register)
+    fleet.customer("acme", tier="gold")
+    for name in ("acme-main", "acme-lab"):
+        fleet.site(name, "acme")
+    identifier = life.reviewed()
+    ada = visitor(app, life, "ada")
+    assert f"patchline hotfix simulate {identifier}-r1" in text_of(ada.get(f"/approvals/{identifier}"))
+    simulations.run(life.register, identifier, "cleo", life.now)
+    told = text_of(ada.get(f"/approvals/{identifier}"))
+    assert "2 sites are not known well enough" in told and "Which sites, and why" in told
+    assert "acme-lab, acme-main" in told and "gold 2" in told
 
 
 def test_the_review_compares_with_what_was_approved_last(app, life):
@@ -331,7 +347,7 @@ def _another_device(browser, address, cookie, life):
 
 def test_a_page_that_came_over_an_open_line_says_why_it_cannot_sign(browser, life, app):
     identifier = life.reviewed()
-    app.config["TRUSTED_HOSTS"] = ["vendor.example", "127.0.0.1"]
+    app.config["TRUSTED_HOSTS"] = ["vendor.example", "localhost", "127.0.0.1"]
     cookie = visitor(app, life, "ada").cookie
     with serving(app) as address:
         elsewhere = address.replace("127.0.0.1", "vendor.example")

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from patchline.releaser import hotfixes, policies
+from patchline.releaser import bundles, hotfixes, policies
 from patchline.releaser.desk import fix_matrix, listing, my_work
 from patchline.releaser.overview import Filter
 from patchline.releaser.states import Action
@@ -164,6 +164,17 @@ def test_a_revision_shows_all_its_parts_and_only_what_its_reader_may_do(app, lif
         ada.get("/hotfixes/HF-1999-0001").status_code == 404
         and rita.get(f"/hotfixes/{identifier}-r9").status_code == 404
     )
+
+
+def test_a_bundle_that_the_store_lost_is_told_and_the_rest_is_shown(app, life):
+    identifier = life.reviewed()
+    with life.register.read() as session:
+        container = hotfixes.find(session, identifier).container_sha256
+    (life.register.home / "bundles" / bundles.bundle_place(container)).unlink()
+    cleo = visitor(app, life, "cleo")
+    told = text_of(cleo.get(f"/hotfixes/{identifier}"))
+    assert "What was built cannot be shown" in told and "History" in told
+    assert cleo.get(f"/approvals/{identifier}").status_code == 409
 
 
 def test_a_hotfix_is_edited_submitted_rejected_and_begun_anew_by_forms(app, life):
