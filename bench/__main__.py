@@ -18,6 +18,7 @@ from bench import (
     building,
     catalogue,
     channel,
+    downloads,
     fleet,
     history,
     inputs,
@@ -55,6 +56,7 @@ class Extent:
     sites: tuple[int, ...] = (10_000,)
     questions: int = 40
     reports: tuple[int, int] = (500, 10_000)
+    cut_off: tuple[int, int] = (20 << 20, 1_000)
     lent: tuple[int, int] = (500, 2_000)
     served: tuple[int, int, int, int] = (100 << 20, 80, 50, 8)
 
@@ -112,6 +114,7 @@ def measure(extent: Extent, folder: Path) -> Iterator[Figure]:
     yield from channel.run(folder / "channel", extent.listed, extent.rounds)
     yield from lists.run(folder / "lists", extent.listed, extent.rounds)
     yield from kits.run(folder / "kits", *extent.kit, min(extent.rounds, 3))
+    yield from downloads.run(folder / "downloads", *extent.cut_off, min(extent.rounds, 3), 2)
     yield from history.run(vendor, folder / "history", extent.changes, extent.rounds)
     yield from fleet.run(folder / "fleet", extent.sites, extent.questions)
     yield from register.run(folder / "register", extent.events, min(extent.rounds, 3))

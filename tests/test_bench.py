@@ -45,6 +45,8 @@ def test_every_benchmark_runs_on_tiny_input(tmp_path):
         "L1",
         "K1",
         "K2",
+        "D1",
+        "D2",
         "I1",
         "Q3",
         "R1",

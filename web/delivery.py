@@ -13,7 +13,7 @@ from patchline.releaser.access import tokens
 from patchline.releaser.access.tokens import Bearer, Scope
 from patchline.releaser.delivery import attempts
 from patchline.releaser.delivery.attempts import Attempt
-from patchline.releaser.delivery.parcels import ZIP, Asked, Parcel, Taker, asked, parcel, store_of
+from patchline.releaser.delivery.parcels import ZIP, Parcel, Taker, asked, parcel, store_of
 from patchline.releaser.fleet.sites import in_service
 from patchline.web import access, asking, sending
 from patchline.web.access import Access
@@ -48,23 +48,31 @@ def hand_out(taker: Taker, file: str, digest: str | None = None) -> Response:
         raise
     if digest not in (None, found.sha256):
         raise NotFoundError("download", f"{file} has other bytes by now")
-    return _answer(taker, what, found)
+    return _answer(taker, found)
 
 
-def _answer(taker: Taker, what: Asked, found: Parcel) -> Response:
+def _answer(taker: Taker, found: Parcel) -> Response:
     kind = _KINDS.get(found.file[-len(ZIP) :], "application/octet-stream")
     wanted = Sendable(found.sha256, found.size, kind, saved_as=found.file)
     if request.method == "HEAD" or wanted.unchanged():
         return sending.headers_alone(wanted)
     span = wanted.span()
-    attempt = None
-    if what.whole:
-        attempt = attempts.begin(asking.register(), asking.reading(), taker, found, span.start, asking.now())
-        asking.close_reading()
-    sent = _written_down(attempt, span)
     if found.data is not None:
-        return sending.data(wanted, span, found.data, sent)
-    return sending.stored(wanted, span, place_of(found.place, found.name), sent)
+        return sending.data(wanted, span, found.data, _nothing)
+    now, place = asking.now(), place_of(found.place, found.name)
+    attempt = attempts.open_attempt(asking.register(), asking.reading(), taker, found, span.start, now)
+    asking.close_reading()
+    if place.sent_by_others:
+        answer = sending.stored(wanted, span, place, _nothing)
+        attempt.handed(span.start, span.stop, now)
+        return answer
+    answer = sending.stored(wanted, span, place, _written_down(attempt, span))
+    attempt.start(span.start, now)
+    return answer
+
+
+def _nothing(_: int) -> None:
+    """Write nothing down."""
 
 
 def send(found: Parcel) -> Response:
@@ -72,7 +80,7 @@ def send(found: Parcel) -> Response:
     wanted = Sendable(found.sha256, found.size, _KINDS[ZIP], saved_as=found.file)
     if request.method == "HEAD" or wanted.unchanged():
         return sending.headers_alone(wanted)
-    return sending.stored(wanted, wanted.span(), place_of(found.place, found.name), lambda _: None)
+    return sending.stored(wanted, wanted.span(), place_of(found.place, found.name), _nothing)
 
 
 def place_of(place: str, name: str) -> Place:
@@ -82,13 +90,11 @@ def place_of(place: str, name: str) -> Place:
     return Place(store_of(register, place), name, f"{accel}/{place}" if accel else None)
 
 
-def _written_down(attempt: Attempt | None, span: Span) -> Sent:
+def _written_down(attempt: Attempt, span: Span) -> Sent:
     """Return what writes down how a part ended; the request is over by then, so it holds all that it needs."""
     clock = asking.clock()
 
     def sent(count: int) -> None:
-        if attempt is None:
-            return
         try:
             attempt.sent(span.start, span.stop, count, clock())
         except PatchlineError as error:

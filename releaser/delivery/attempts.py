@@ -11,6 +11,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import exists, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -35,6 +36,7 @@ class Attempt:
 
     Attributes:
         name: by which its facts belong together.
+        fresh: nothing was written down of it yet.
         broke_off: that is known already.
         ended: it came to its end before; nothing more is written of it.
     """
@@ -43,8 +45,14 @@ class Attempt:
     taker: Taker
     parcel: Parcel
     name: str
-    broke_off: bool
-    ended: bool
+    fresh: bool = False
+    broke_off: bool = False
+    ended: bool = False
+
+    def start(self, start: int, now: datetime) -> None:
+        """Write down that a part is being sent, if it is the first one."""
+        if self.fresh:
+            self._write([(BEGUN, start)], now)
 
     def sent(self, start: int, stop: int, sent: int, now: datetime) -> None:
         """Write down how a part ended.
@@ -58,18 +66,28 @@ class Attempt:
         if self.ended:
             return
         if start + sent == self.parcel.size:
-            self._write(DONE, self.parcel.size, now)
+            self._write([(DONE, self.parcel.size)], now)
         elif start + sent < stop and not self.broke_off:
-            self._write(BROKEN_OFF, start + sent, now)
+            self._write([(BROKEN_OFF, start + sent)], now)
 
-    def _write(self, outcome: str, extent: int, now: datetime) -> None:
-        row = _row(self.taker, self.parcel, now, attempt=self.name, outcome=outcome, extent=extent)
-        action = "download.done" if outcome == DONE else "download.break-off"
-        _add(self.register, row, action, self.parcel.file, self.taker)
+    def handed(self, start: int, stop: int, now: datetime) -> None:
+        """Write down a part that somebody else sends, a proxy or an object store: it counts as sent."""
+        facts = [(BEGUN, start)] if self.fresh else []
+        if stop == self.parcel.size and not self.ended:
+            facts.append((DONE, stop))
+        self._write(facts, now)
+
+    def _write(self, facts: list[tuple[str, int]], now: datetime) -> None:
+        whose = {**_whose(self.taker, self.parcel.file, now), "revision": self.parcel.revision, "attempt": self.name}
+        rows = [{**whose, "outcome": outcome, "extent": extent} for outcome, extent in facts]
+        if rows:
+            _add(self.register, rows, self.taker)
 
 
-def begin(register: Register, session: Session, taker: Taker, parcel: Parcel, start: int, now: datetime) -> Attempt:
-    """Return the attempt that a part belongs to; the first one is written down.
+def open_attempt(
+    register: Register, session: Session, taker: Taker, parcel: Parcel, start: int, now: datetime
+) -> Attempt:
+    """Return the attempt that a part belongs to; nothing is written down.
 
     Args:
         register: to write to.
@@ -81,11 +99,8 @@ def begin(register: Register, session: Session, taker: Taker, parcel: Parcel, st
     """
     name, broke_off, ended = _newest(session, taker, parcel, now)
     if name is not None and not (ended and start == 0):
-        return Attempt(register, taker, parcel, name, broke_off, ended)
-    made = Attempt(register, taker, parcel, secrets.token_hex(16), broke_off=False, ended=False)
-    row = _row(taker, parcel, now, attempt=made.name, outcome=BEGUN, extent=start)
-    _add(register, row, "download.begin", parcel.file, taker)
-    return made
+        return Attempt(register, taker, parcel, name, broke_off=broke_off, ended=ended)
+    return Attempt(register, taker, parcel, secrets.token_hex(16), fresh=True)
 
 
 def _newest(session: Session, taker: Taker, parcel: Parcel, now: datetime) -> tuple[str | None, bool, bool]:
@@ -120,25 +135,25 @@ def refused(register: Register, taker: Taker, what: Asked, error: EntitlementErr
         query = select(Revision.id).where(Revision.hotfix == what.hotfix, Revision.number == what.number)
         revision = session.scalar(query)
     if revision is not None:
-        row = {**_whose(taker, what.file, now), "revision": revision, "attempt": name, "outcome": reason, "extent": 0}
-        _add(register, row, "download.refused", what.file, taker)
+        facts = {"revision": revision, "attempt": name, "outcome": reason, "extent": 0}
+        _add(register, [{**_whose(taker, what.file, now), **facts}], taker)
 
 
-def _whose(taker: Taker, file: str, now: datetime) -> dict[str, object]:
+def _whose(taker: Taker, file: str, now: datetime) -> dict[str, Any]:
     return {"customer": taker.customer, "site": taker.site, "by": taker.by, "file": file, "at": now, "how": ONLINE}
 
 
-def _row(taker: Taker, parcel: Parcel, now: datetime, **facts: object) -> dict[str, object]:
-    return {**_whose(taker, parcel.file, now), "revision": parcel.revision, **facts}
+_ACTIONS = {BEGUN: "download.begin", BROKEN_OFF: "download.break-off", DONE: "download.done"}
 
 
-def _add(register: Register, row: dict[str, object], action: str, file: str, taker: Taker) -> None:
-    """Add a fact with its event; one that is there already stays alone."""
+def _add(register: Register, rows: list[dict[str, Any]], taker: Taker) -> None:
+    """Add facts with their events, all in one transaction; one that is there already stays alone."""
     insert = sqlite.insert if register.database.is_sqlite else postgresql.insert
     with register.database.write() as session:
-        added = insert(Download).values(row).on_conflict_do_nothing().returning(Download.id)
-        if session.scalar(added) is None:
-            return
-        facts = {"site": taker.name, "outcome": row["outcome"], "bytes": row["extent"]}
-        audit.record(session, action, file, facts, taker.by, row["at"])  # type: ignore[arg-type]
-    register.chain()
+        for row in rows:
+            added = insert(Download).values(row).on_conflict_do_nothing().returning(Download.id)
+            if session.scalar(added) is not None:
+                action = _ACTIONS.get(row["outcome"], "download.refused")
+                facts = {"site": taker.name, "outcome": row["outcome"], "bytes": row["extent"]}
+                audit.record(session, action, row["file"], facts, taker.by, row["at"])
+        audit.chain(session)

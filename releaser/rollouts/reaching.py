@@ -8,7 +8,7 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, and_, false, not_, or_, select, true
@@ -61,19 +61,27 @@ def reached_many(
             select(Revision.id, Hotfix.product).join(Hotfix, Hotfix.id == Revision.hotfix).where(Revision.id.in_(ids))
         ).all()
     )
+    has = _had(session, ids, places)
+    if len(has) == len(ids) * len(places):  # Rollouts and freezes are nothing to who has it.
+        whole = _Whole(products, scopes(session, revisions), has)
+        return _all(whole, revisions, sites)
     lasting = or_(
         false(), *(and_(Site.product == one, frozen(one, now)) for one in sorted({site.product for site in sites}))
     )
     whole = _Whole(
         products=products,
         scopes=scopes(session, revisions),
-        has=_had(session, ids, places),
+        has=has,
         frozen=frozenset(session.scalars(select(Site.id).where(Site.id.in_(places), lasting))),
         since=dict(session.execute(select(Staged.product, Staged.since)).all()),
         rollouts=newest(session, ids),
         stages=_stages(session, ids),
         named=_named(session, ids, places),
     )
+    return _all(whole, revisions, sites)
+
+
+def _all(whole: "_Whole", revisions: Sequence[Revision], sites: Sequence[Site]) -> Mapping[tuple[int, int], Reach]:
     return {(site.id, revision.id): Reach(whole.obstacle(revision, site)) for site in sites for revision in revisions}
 
 
@@ -114,11 +122,11 @@ class _Whole:
     products: Mapping[int, str]
     scopes: Mapping[int, frozenset[str] | None]
     has: frozenset[tuple[int, int]]
-    frozen: frozenset[int]
-    since: Mapping[str, datetime]
-    rollouts: Mapping[int, Rollout]
-    stages: Mapping[int, Sequence[RolloutStage]]
-    named: frozenset[tuple[int, int]]
+    frozen: frozenset[int] = frozenset()
+    since: Mapping[str, datetime] = field(default_factory=dict)
+    rollouts: Mapping[int, Rollout] = field(default_factory=dict)
+    stages: Mapping[int, Sequence[RolloutStage]] = field(default_factory=dict)
+    named: frozenset[tuple[int, int]] = frozenset()
 
     def obstacle(self, revision: Revision, site: Site) -> str | None:
         """Return what stands between a revision and a site."""

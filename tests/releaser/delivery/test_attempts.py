@@ -15,7 +15,8 @@ def part(shop, start, stop, sent=None):
     with shop.register.read() as session:
         taker = shop.taker()
         found = parcel(session, taker, asked(f"{shop.label}.zip"), shop.life.now)
-        attempt = attempts.begin(shop.register, session, taker, found, start, shop.life.now)
+        attempt = attempts.open_attempt(shop.register, session, taker, found, start, shop.life.now)
+    attempt.start(start, shop.life.now)
     attempt.sent(start, stop, stop - start if sent is None else sent, shop.life.now)
 
 
@@ -73,9 +74,10 @@ def test_a_part_asks_the_same_few_questions_however_many_came_before(shop):
         with shop.register.read() as session:
             found = parcel(session, taker, asked(f"{shop.label}.zip"), shop.life.now)
             with statements(shop.register) as said:
-                attempts.begin(shop.register, session, taker, found, start, shop.life.now).sent(
-                    start, size, 10, shop.life.now
-                )
+                now = shop.life.now
+                attempt = attempts.open_attempt(shop.register, session, taker, found, start, now)
+                attempt.start(start, now)
+                attempt.sent(start, size, 10, now)
         assert len(said) == 1
 
 
@@ -86,3 +88,13 @@ def test_a_refusal_is_written_down_once_an_hour(shop):
         attempts.refused(shop.register, shop.taker(), asked(f"{shop.label}.zip"), error, now)
     assert outcomes(shop) == ["held", "held"]
     assert shop.events("download.refused") == 2
+
+
+def test_what_a_proxy_sends_is_begun_and_done_in_one_transaction(shop):
+    size, taker = shop.revision().zip_size, shop.taker()
+    for start, stop in ((0, 10), (10, size), (10, size)):
+        with shop.register.read() as session:
+            found = parcel(session, taker, asked(f"{shop.label}.zip"), shop.life.now)
+            attempt = attempts.open_attempt(shop.register, session, taker, found, start, shop.life.now)
+        attempt.handed(start, stop, shop.life.now)
+    assert outcomes(shop) == ["begun", "done"]
