@@ -11,7 +11,7 @@ from patchline.releaser.audit_reading import OVERRIDES, Wanted
 from patchline.releaser.documents.office import emergency_document, health_document, person_document
 from patchline.releaser.tables.access import VENDOR
 from patchline.releaser.tables.people import Role
-from patchline.web import access, asking, lists
+from patchline.web import access, asking, figures, lists
 from patchline.web.lists import Table
 
 pages = Blueprint("administration", __name__, url_prefix="/administration")
@@ -138,9 +138,13 @@ def health() -> Response:
     table = Table("findings", ("code", "finding", "hint"), rows)
     expiries = sorted(found.expiries.items(), key=lambda one: one[1])
     warned = {role for role, when in expiries if when - asking.now() <= doctor.WARNING_TIMES[role]}
-    return lists.answer(
-        "administration/health.html", health_document(found), table, health=found, expiries=expiries, warned=warned
-    )
+    shown: dict[str, Any] = {
+        "health": found,
+        "expiries": expiries,
+        "warned": warned,
+        "plot": figures.expiries(found.expiries, warned, asking.now()),
+    }
+    return lists.answer("administration/health.html", health_document(found), table, **shown)
 
 
 @pages.get("/policies")

@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Callable
+from datetime import timedelta
 
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
@@ -12,6 +13,7 @@ from patchline.patches.errors import NotFoundError, UsageError
 from patchline.patches.limits import LIMITS
 from patchline.patches.root import Root
 from patchline.releaser import approvals, bundles, close_up, hotfixes
+from patchline.releaser.approval_times import approval_times
 from patchline.releaser.approvals import Taken
 from patchline.releaser.approving import browser_keys, browser_votes, queue
 from patchline.releaser.approving import review as reviewing
@@ -20,11 +22,13 @@ from patchline.releaser.policies import newest_root
 from patchline.releaser.publishing import put_again
 from patchline.releaser.register import Change
 from patchline.releaser.states import OFFERED, Action, State
-from patchline.web import access, asking, delivery, lists, sending, server_keys
+from patchline.web import access, asking, delivery, figures, lists, sending, server_keys
 from patchline.web.lists import Table
 from patchline.web.sending import Sendable
 
 pages = Blueprint("approvals", __name__, url_prefix="/approvals")
+_SHOWN = timedelta(days=180)
+"""So far back it is shown how long approvals took."""
 
 
 @pages.get("/", endpoint="queue")
@@ -35,7 +39,9 @@ def queue_page() -> Response:
     documents = [queue.document(one) for one in rows]
     columns = ("hotfix", "revision", "severity", "product", "baseline", "title", "since", "needed", "you_may")
     table = Table("approvals", columns, [[one[name] for name in columns] for one in documents])
-    return lists.answer("approvals/queue.html", {"approvals": documents}, table, rows=rows)
+    took = approval_times(asking.reading(), asking.now() - _SHOWN)
+    plot = figures.time_to_approve(took, asking.now()) if took else None
+    return lists.answer("approvals/queue.html", {"approvals": documents}, table, rows=rows, plot=plot)
 
 
 @pages.get("/<identifier>")

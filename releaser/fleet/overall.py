@@ -3,9 +3,10 @@
 Everything is counted by the database, in a number of statements that does not grow with sites or hotfixes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import ColumnElement, case, func, select
@@ -28,53 +29,75 @@ _LEVELS = 10
 
 @dataclass(frozen=True)
 class Ages:
-    """Sites in service by product, by age and by grade of what is known of them."""
+    """The sites in service of a product, or of all, by age and by grade of what is known of them."""
 
-    counts: Mapping[tuple[str, str, str], int]
-
-    def of(self, *, product: str | None = None, buckets: Iterable[str] | None = None, grade: str | None = None) -> int:
-        """Return how many sites are so."""
-        wanted = BUCKETS if buckets is None else tuple(buckets)
-        return sum(
-            number
-            for (name, bucket, one), number in self.counts.items()
-            if product in (None, name) and bucket in wanted and grade in (None, one)
-        )
-
-    def silent(self, days: int, product: str | None = None) -> int:
-        """Return of how many sites nothing is known that is younger, those that never reported among them."""
-        return self.of(product=product, buckets=BUCKETS[BOUNDS.index(days) + 1 :])
+    buckets: Mapping[str, int]
+    grades: Mapping[str, int]
 
     @property
-    def products(self) -> list[str]:
-        """The products that run anywhere."""
-        return sorted({name for name, _, _ in self.counts})
+    def sites(self) -> int:
+        """All of them."""
+        return sum(self.buckets.values())
 
-    def as_document(self) -> dict[str, Any]:
-        """Return it for programs."""
-        return {
-            "sites": self.of(),
-            "ages": {bucket: self.of(buckets=[bucket]) for bucket in BUCKETS},
-            "evidence": {grade.value: self.of(grade=grade) for grade in EvidenceGrade},
-            "products": [self.product_document(product) for product in self.products],
-        }
+    def silent(self, days: int) -> int:
+        """Return of how many sites nothing is known that is younger, those that never reported among them."""
+        return sum(self.buckets[name] for name in BUCKETS[BOUNDS.index(days) + 1 :])
 
-    def product_document(self, product: str) -> dict[str, Any]:
-        """Return the row of a product."""
-        silent = {f"silent_{days}": self.silent(days, product) for days in BOUNDS}
-        never = self.of(product=product, buckets=[UNHEARD])
-        return {"product": product, "sites": self.of(product=product), **silent, "never": never}
+    def __add__(self, other: "Ages") -> "Ages":
+        """Return those of both."""
+        return Ages(
+            {name: number + other.buckets[name] for name, number in self.buckets.items()},
+            {name: number + other.grades[name] for name, number in self.grades.items()},
+        )
 
 
-def ages(session: Session, now: datetime) -> Ages:
-    """Count the sites in service by product, age and grade."""
-    bucket = _bucket(now).label("bucket")
+NOTHING = Ages(dict.fromkeys(BUCKETS, 0), {grade.value: 0 for grade in EvidenceGrade})
+
+
+def ages(session: Session, now: datetime) -> dict[str, Ages]:
+    """Count the sites in service by product; sums alone, which the database adds up in the order of an index."""
+    younger = [_sum(SiteState.as_of > now - timedelta(days=days)) for days in BOUNDS]
+    graded = [_sum(SiteState.evidence == grade.value) for grade in EvidenceGrade]
     query = (
-        select(SiteState.product, bucket, SiteState.evidence, func.count())
+        select(SiteState.product, func.count(), *younger, *graded)
         .where(SiteState.site.not_in(retired()))
-        .group_by(SiteState.product, bucket, SiteState.evidence)
+        .group_by(SiteState.product)
+        .order_by(SiteState.product)
     )
-    return Ages({(row[0], row[1], row[2]): row[3] for row in session.execute(query)})
+    found = {}
+    for product, sites, *numbers in session.execute(query):
+        found[product] = _ages(sites, numbers[: len(BOUNDS)], numbers[len(BOUNDS) :])
+    return found
+
+
+def _sum(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.sum(case((condition, 1), else_=0))
+
+
+def _ages(sites: int, younger: Sequence[int], graded: Sequence[int]) -> Ages:
+    grades = {grade.value: number for grade, number in zip(EvidenceGrade, graded, strict=True)}
+    steps = [number - before for before, number in pairwise([0, *younger])]
+    older = sites - younger[-1] - grades[NEVER]
+    return Ages(dict(zip(BUCKETS, [*steps, older, grades[NEVER]], strict=True)), grades)
+
+
+def ages_document(found: Mapping[str, Ages]) -> dict[str, Any]:
+    """Return the ages of all products for programs."""
+    whole = sum(found.values(), NOTHING)
+    return {
+        "sites": whole.sites,
+        "ages": dict(whole.buckets),
+        "evidence": dict(whole.grades),
+        "products": [
+            {
+                "product": product,
+                "sites": one.sites,
+                **{f"silent_{days}": one.silent(days) for days in BOUNDS},
+                "never": one.buckets[UNHEARD],
+            }
+            for product, one in found.items()
+        ],
+    }
 
 
 def air_gapped(session: Session, now: datetime) -> dict[str, int]:

@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from patchline.releaser.documents.rollouts import freeze_document
 from patchline.releaser.fleet.telling import read_time
 from patchline.releaser.rollouts import freezes
+from patchline.releaser.tables.people import Role
 from patchline.web import access, asking, lists
 from patchline.web.lists import Table
 
@@ -26,7 +27,7 @@ def listed() -> Response:
 
 
 @pages.post("/")
-@access.people
+@access.roles(Role.RELEASE_MANAGER)
 def add() -> BaseResponse:
     """Add a freeze."""
     given = {name: request.form.get(name, "").strip() or None for name in ("product", "customer", "site")}
@@ -42,7 +43,7 @@ def _moment(name: str) -> datetime:
 
 
 @pages.post("/<int:number>/end")
-@access.people
+@access.roles(Role.RELEASE_MANAGER)
 def end(number: int) -> BaseResponse:
     """End a freeze now."""
     with asking.attempt("freeze.end", str(number)) as change:

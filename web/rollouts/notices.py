@@ -7,6 +7,7 @@ from patchline.patches.errors import StateError
 from patchline.patches.wording import counted
 from patchline.releaser.documents.rollouts import pending_document
 from patchline.releaser.rollouts import drafting, notices
+from patchline.releaser.tables.people import Role
 from patchline.releaser.work import asking as wishes
 from patchline.web import access, asking, lists
 from patchline.web.leaving import left
@@ -36,7 +37,7 @@ def page(identifier: str) -> Response:
 
 
 @pages.post("/<identifier>")
-@access.people
+@access.roles(Role.SUPPORT, Role.RELEASE_MANAGER)
 def send(identifier: str) -> BaseResponse:
     """Leave the messages that nobody got yet to a worker, just as they were shown."""
     session, now = asking.reading(), asking.now()

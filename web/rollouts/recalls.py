@@ -9,6 +9,7 @@ from patchline.releaser.hotfixes import find, label
 from patchline.releaser.rollouts import listing, notices
 from patchline.releaser.rollouts.acknowledging import Said, acknowledge, still_there
 from patchline.releaser.rollouts.drafting import said_of_recall
+from patchline.releaser.tables.people import Role
 from patchline.releaser.tables.rollouts import ACTIONS
 from patchline.web import access, asking, lists
 from patchline.web.lists import Page, Table
@@ -62,7 +63,7 @@ def page(identifier: str) -> Response:
 
 
 @pages.post("/<identifier>")
-@access.people
+@access.roles(Role.SUPPORT, Role.RELEASE_MANAGER)
 def say(identifier: str) -> BaseResponse:
     """Write down what a customer says about it."""
     given = {name: value.strip() for name, value in request.form.items()}

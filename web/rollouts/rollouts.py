@@ -13,6 +13,7 @@ from patchline.releaser.rollouts.life import Found, Settings
 from patchline.releaser.rollouts.outlook import enough_at, outlook
 from patchline.releaser.rollouts.targets import Measured, Stand, listed, measure
 from patchline.releaser.states import State
+from patchline.releaser.tables.people import Role
 from patchline.releaser.tables.rollouts import STATES, RolloutStage
 from patchline.web import access, asking, lists, plots
 from patchline.web.lists import Page, Table
@@ -106,7 +107,7 @@ def _plot(found: Found, counts: Measured) -> plots.Plot:
 
 
 @pages.post("/")
-@access.people
+@access.roles(Role.RELEASE_MANAGER)
 def plan() -> BaseResponse:
     """Plan a rollout."""
     form = request.form
@@ -138,7 +139,7 @@ _ACTIONS: dict[str, tuple[Callable[..., Measured], str]] = {
 
 
 @pages.post("/<identifier>/<action>")
-@access.people
+@access.roles(Role.SUPPORT, Role.RELEASE_MANAGER)
 def act(identifier: str, action: str) -> BaseResponse:
     """Start, promote, pause or stop it, or tell a problem at a site."""
     if action not in _ACTIONS:

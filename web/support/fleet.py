@@ -21,31 +21,29 @@ def page() -> Response:
     """Show the ages of our evidence, of all products."""
     session, now = asking.reading(), asking.now()
     found, apart = overall.ages(session, now), overall.air_gapped(session, now)
-    document = {**found.as_document(), "air_gapped": apart}
-    rows = document["products"]
+    document = {**overall.ages_document(found), "air_gapped": apart}
+    rows, whole = document["products"], sum(found.values(), overall.NOTHING)
     return lists.answer(
         "support/fleet.html",
         document,
         Table("fleet", list(rows[0]) if rows else (), [row.values() for row in rows]),
-        ages=found,
+        ages=whole,
         apart=apart,
         rows=rows,
         bounds=BOUNDS,
-        figures=[_ages(found), _grades(found)],
+        figures=[_ages(whole), _grades(whole)],
         heard_apart=sum(apart[name] for name in BUCKETS[:3]),
     )
 
 
 def _ages(found: Ages) -> Plot:
     heading = Heading("ages", "How old our evidence is", "sites", asking.now())
-    return plots.bars(heading, [Bar(name, found.of(buckets=[name]), _AGE_TONES[name]) for name in BUCKETS])
+    return plots.bars(heading, [Bar(name, number, _AGE_TONES[name]) for name, number in found.buckets.items()])
 
 
 def _grades(found: Ages) -> Plot:
-    grades = sorted({grade for _, _, grade in found.counts})
-    heading = Heading("grades", "How we know, and how old that is", "sites", asking.now())
-    stacks = [Stack(grade, {name: found.of(buckets=[name], grade=grade) for name in BUCKETS}) for grade in grades]
-    return plots.stacked(heading, stacks, _AGE_TONES)
+    heading = Heading("grades", "How we know", "sites", asking.now())
+    return plots.bars(heading, [Bar(grade, number) for grade, number in found.grades.items() if number])
 
 
 @pages.get("/<product>")

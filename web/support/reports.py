@@ -13,6 +13,7 @@ from patchline.releaser.fleet.reading import MOST_BYTES
 from patchline.releaser.fleet.reports import receive_all
 from patchline.releaser.fleet.taking import Taken
 from patchline.releaser.fleet.verdicts import Verdict
+from patchline.releaser.tables.people import Role
 from patchline.web import access, asking, lists
 from patchline.web.lists import Page, Table
 
@@ -48,7 +49,7 @@ def listed() -> Response:
 
 
 @pages.post("/")
-@access.people
+@access.roles(Role.SUPPORT, Role.RELEASE_MANAGER)
 def take() -> BaseResponse:
     """Take what was uploaded or pasted; what became of it stands on the next page."""
     site = request.form.get("site", "").strip() or None

@@ -24,6 +24,7 @@ from patchline.releaser.fleet.telling import read_time
 from patchline.releaser.moments import optional_moment
 from patchline.releaser.tables.customers import CONNECTIVITY, Site
 from patchline.releaser.tables.fleet import EvidenceGrade, SiteState
+from patchline.releaser.tables.people import Role
 from patchline.web import access, asking, lists
 from patchline.web.lists import Page, Table
 
@@ -153,7 +154,7 @@ def loses(name: str) -> Response:
 
 
 @pages.post("/<name>/tell")
-@access.people
+@access.roles(Role.SUPPORT, Role.RELEASE_MANAGER)
 def tell(name: str) -> BaseResponse:
     """Keep a level that somebody told by phone."""
     form = request.form
@@ -169,7 +170,7 @@ def tell(name: str) -> BaseResponse:
 
 
 @pages.get("/<name>/tell")
-@access.people
+@access.roles(Role.SUPPORT, Role.RELEASE_MANAGER)
 def telling_form(name: str) -> str:
     """Show the form for a level told by phone."""
     return render_template("support/tell.html", site=sites.the_site(asking.reading(), name))

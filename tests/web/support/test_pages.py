@@ -205,6 +205,7 @@ def test_a_large_report_is_taken_and_one_that_is_too_large_is_not(busy, fleet):
 
 def test_engineers_may_look_and_not_take(fleet):
     cleo = at_work(fleet, "cleo")
+    assert cleo.get("/support/sites/acme-lab/tell").status_code == 403
     refused = cleo.send("/support/reports/", text=fleet.report("acme-lab", "1.0").decode(), site="")
     assert refused.status_code == 403
 
