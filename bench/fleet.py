@@ -11,9 +11,8 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,10 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from bench import databases, fleet_rows, page
+from bench import databases, fleet_rows, page, pages
 from bench.figures import Figure, table
 from bench.fleet_rows import Extent
+from bench.timing import Timed, timed
 from patchline.patches import terminal
 from patchline.releaser.commands.main import patchline
 from patchline.releaser.database import Database
@@ -42,15 +42,6 @@ _PAGE = 20.0
 _RAW = 1.3
 
 
-@dataclass(frozen=True)
-class Timed:
-    """What some work took, in milliseconds of wall and of this process's CPU, and how many rows it gave on average."""
-
-    wall: tuple[float, ...]
-    cpu: tuple[float, ...]
-    rows: float
-
-
 def run(folder: Path, sizes: Sequence[int], rounds: int) -> Iterator[Figure]:
     """Measure fleets of so many sites, each question so many times."""
     for backend in databases.BACKENDS:
@@ -61,18 +52,7 @@ def run(folder: Path, sizes: Sequence[int], rounds: int) -> Iterator[Figure]:
                 what = f"{backend}, {sites:,} sites"
                 yield from _queries(database, backend, extent, what, rounds)
                 yield from _commands(home, extent, what, rounds)
-
-
-def timed(work: Callable[[Any], int], given: Sequence[Any]) -> Timed:
-    """Return what the work takes with each of what is given, after one that does not count."""
-    work(given[0])
-    wall, cpu, rows = [], [], []
-    for one in given:
-        started, before = time.perf_counter(), time.process_time()
-        rows.append(work(one))
-        wall.append((time.perf_counter() - started) * 1000)
-        cpu.append((time.process_time() - before) * 1000)
-    return Timed(tuple(sorted(wall)), tuple(sorted(cpu)), statistics.mean(rows))
+                yield from pages.run(home, what, rounds, own=backend == "sqlite")
 
 
 def _figure(number: str, what: str, found: Timed, goal: float | None) -> Figure:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import log
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -117,3 +118,24 @@ def ratios(ours: Sequence[Sample], peers: Sequence[Sample], what: str) -> list[f
 def exponent(small: float, large: float, factor: float) -> float:
     """Return how a cost grows with size: 1 when it grows as size does, 0 when it does not grow."""
     return log(max(large, 1e-6) / max(small, 1e-6)) / log(factor)
+
+
+@dataclass(frozen=True)
+class Timed:
+    """What some work took, in milliseconds of wall and of this process's CPU, and how many rows it gave on average."""
+
+    wall: tuple[float, ...]
+    cpu: tuple[float, ...]
+    rows: float
+
+
+def timed(work: Callable[[Any], int], given: Sequence[Any]) -> Timed:
+    """Return what the work takes with each of what is given, after one that does not count."""
+    work(given[0])
+    wall, cpu, rows = [], [], []
+    for one in given:
+        started, before = time.perf_counter(), time.process_time()
+        rows.append(work(one))
+        wall.append((time.perf_counter() - started) * 1000)
+        cpu.append((time.process_time() - before) * 1000)
+    return Timed(tuple(sorted(wall)), tuple(sorted(cpu)), statistics.mean(rows))

@@ -60,6 +60,8 @@ def test_every_benchmark_runs_on_tiny_input(tmp_path):
         "Q2",
         "W1",
         "W2",
+        "W3",
+        "W4",
         "S1",
     }
     assert all(figure["value"] > 0 for figure in figures if figure["unit"] == "x")
