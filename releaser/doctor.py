@@ -105,7 +105,6 @@ def examine(register: Register, now: datetime) -> Health:
     looks: tuple[Callable[[Patient, datetime], Iterator[Finding]], ...] = (
         _unfinished,
         _rights,
-        _places,
         _database,
         _audit,
         _jobs,
@@ -173,21 +172,6 @@ def _rights(patient: Patient, now: datetime) -> Iterator[Finding]:
             yield Finding("rights", f"others may use {path} ({stat.filemode(status.st_mode)})", f"chmod go-rwx {path}")
         if status.st_uid != home.stat().st_uid:
             yield Finding("owner", f"{path} does not belong to who owns {home}", "Change its owner with chown.")
-
-
-def _places(patient: Patient, now: datetime) -> Iterator[Finding]:
-    """What is served must hold nothing that is not meant for everybody."""
-    register = patient.register
-    served = None if "://" in register.channel else Path(register.channel).resolve()
-    inside = [
-        ("the home", register.home),
-        *([("bundles", Path(register.bundles))] if "://" not in register.bundles else []),
-    ]
-    for what, path in inside:
-        if served is not None and path.resolve().is_relative_to(served):
-            yield Finding(
-                "served", f"{what} lies in {served}, which is served to everybody", "Publish to a folder of its own."
-            )
 
 
 def _database(patient: Patient, now: datetime) -> Iterator[Finding]:
@@ -327,6 +311,7 @@ def _tag(git: GitStore, baseline: Baseline) -> Iterator[Finding]:
 
 
 def _machine(patient: Patient, now: datetime) -> Iterator[Finding]:
+    yield from doctor_machine.served(patient.register)
     yield from doctor_machine.space(patient.register)
     yield from doctor_machine.programs()
 
@@ -349,8 +334,7 @@ def _web(patient: Patient, now: datetime) -> Iterator[Finding]:
     yield from doctor_web.places(register.home, register.settings, now)
     if patient.schema_is_right:
         with register.read() as session:
-            yield from doctor_web.links(session, now)
-            yield from doctor_web.expiring_tokens(session, now)
+            yield from doctor_web.records(session, now)
 
 
 def _loans(patient: Patient, now: datetime) -> Iterator[Finding]:

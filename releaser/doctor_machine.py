@@ -1,4 +1,4 @@
-"""What the doctor looks for on the machine: free space, and programs that are called."""
+"""What the doctor looks for on the machine: what is served, free space, and programs that are called."""
 
 import shutil
 from collections.abc import Iterator
@@ -11,6 +11,20 @@ from patchline.releaser.git_store import check_git
 from patchline.releaser.register import Register
 
 _FREE = 1 << 30
+
+
+def served(register: Register) -> Iterator[Finding]:
+    """Yield what lies where everybody is served, and is not meant for everybody."""
+    public = None if "://" in register.channel else Path(register.channel).resolve()
+    inside = [
+        ("the home", register.home),
+        *([("bundles", Path(register.bundles))] if "://" not in register.bundles else []),
+    ]
+    for what, path in inside:
+        if public is not None and path.resolve().is_relative_to(public):
+            yield Finding(
+                "served", f"{what} lies in {public}, which is served to everybody", "Publish to a folder of its own."
+            )
 
 
 def space(register: Register) -> Iterator[Finding]:

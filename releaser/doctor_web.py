@@ -17,6 +17,7 @@ from patchline.releaser.settings import Settings
 from patchline.releaser.tables.access import VENDOR, Account, EnrolmentLink
 from patchline.releaser.tables.people import Person
 from patchline.releaser.tables.tokens import Token
+from patchline.releaser.webhooks import keeping
 
 CERTIFICATE_WARNING = timedelta(days=21)
 TOKEN_WARNING = timedelta(days=7)
@@ -62,7 +63,14 @@ def _certificates(settings: Settings, now: datetime) -> Iterator[Finding]:
             yield Finding("certificate", f"the certificate {path} {when}", "Get a newer one; it counts at once.")
 
 
-def links(session: Session, now: datetime) -> Iterator[Finding]:
+def records(session: Session, now: datetime) -> Iterator[Finding]:
+    """Yield what the register says of links, tokens and webhooks."""
+    yield from _links(session, now)
+    yield from _expiring_tokens(session, now)
+    yield from _hooks(session)
+
+
+def _links(session: Session, now: datetime) -> Iterator[Finding]:
     """Yield the persons whose link was never used and is too old by now."""
     newer = aliased(EnrolmentLink)
     later = select(newer.digest).where(newer.audience == VENDOR, newer.subject == EnrolmentLink.subject)
@@ -82,7 +90,7 @@ def links(session: Session, now: datetime) -> Iterator[Finding]:
         yield Finding("link", what, f"Make another: patchline person link {subject}; or disable the person.")
 
 
-def expiring_tokens(session: Session, now: datetime) -> Iterator[Finding]:
+def _expiring_tokens(session: Session, now: datetime) -> Iterator[Finding]:
     """Yield the tokens that programs still use and that expire soon. There is none that does not expire."""
     soon = (Token.revoked.is_(None), Token.expires > now, Token.expires < now + TOKEN_WARNING)
     query = select(Token.prefix, Token.name, Token.expires).where(*soon, Token.used > now - _LATELY)
@@ -91,3 +99,11 @@ def expiring_tokens(session: Session, now: datetime) -> Iterator[Finding]:
             f"the token {row.prefix} ({row.name}) is in use and expires in {counted((row.expires - now).days, 'day')}"
         )
         yield Finding("token", what, "Make another, exchange it, and revoke this one: patchline token new.")
+
+
+def _hooks(session: Session) -> Iterator[Finding]:
+    """Yield the webhooks that were disabled because too much could not be delivered."""
+    for hook in keeping.listed(session):
+        if hook.disabled is not None:
+            what = f"webhook {hook.id} to {hook.url[:100]} was disabled: {hook.why}"
+            yield Finding("webhook", what, f"Mend what it goes to, then: patchline webhook resume {hook.id}")

@@ -9,12 +9,14 @@ from patchline.releaser.access.web_key import web_key
 from patchline.releaser.register import Register
 from patchline.releaser.tables.access import VENDOR, Account
 from patchline.releaser.tables.tokens import PERSON
+from patchline.releaser.tables.webhooks import Webhook
+from patchline.releaser.webhooks.keeping import REMOVED
 from tests.certificates import certificate
 from tests.registers import NOW, embedded
 
 __all__ = ["embedded"]
 DAY = timedelta(days=1)
-WEB = {"web-url", "web-plain", "certificate", "link", "token", "rights"}
+WEB = {"web-url", "web-plain", "certificate", "link", "token", "rights", "webhook"}
 
 
 def found(register, now=NOW, **settings):
@@ -92,3 +94,15 @@ def test_a_token_in_use_that_expires_soon_is_told(register):
     [told] = found(register, NOW + 5 * DAY)
     assert told.code == "token" and "(used)" in told.message and "5 days" in told.message
     assert codes(register, NOW + 11 * DAY) == []
+
+
+def test_a_webhook_that_was_disabled_is_told_and_one_that_was_removed_is_not(register):
+    common = {"url": "https://chat.vendor.example/in", "events": ["hotfix.publish"], "made": NOW, "made_by": "rita"}
+    common |= {"sequence": 0, "attempts": 0, "due": NOW, "given_up": 0}
+    with register.database.write() as session:
+        session.add(Webhook(**common, disabled=None, why=None))
+        session.add(Webhook(**common, disabled=NOW, why=REMOVED))
+        session.add(Webhook(**common, disabled=NOW, why="10 events could not be delivered"))
+    [told] = found(register)
+    assert told.code == "webhook" and told.message.endswith("was disabled: 10 events could not be delivered")
+    assert told.hint.endswith("webhook resume 3")
