@@ -7,7 +7,7 @@
     make demo PRODUCT=requests FROM=2.32.2 TO=2.32.3   any other wheel
 
 Everything you see is real: the wheels come from your package index, every person has a home and keys of their own, and
-every command is run as it is shown. Only passphrases, which people would type, come from `PATCHLINE_PASSPHRASE`.
+every command is run as it is shown. It ends by saying which page to open. Only passphrases, which people would type, come from `PATCHLINE_PASSPHRASE`.
 """
 
 import shutil
@@ -26,6 +26,7 @@ from patchline.releaser.trial import Stage
 from tests.journeys.demo_bundle import Demo, story_of
 from tests.journeys.demo_channel import ChannelDemo
 from tests.journeys.demo_fleet import FleetDemo
+from tests.journeys.demo_pages import tell_pages
 from tests.journeys.demo_vault import VaultDemo
 
 BUILD = Path(__file__).parent.parent.parent / "build"
@@ -80,6 +81,8 @@ def demo(product: str, base: str, head: str, part: tuple[str, ...]) -> None:
     narrator.tell(f"Everything still lies in {folder}:\n{WHERE_TO_LOOK}")
     if "fleet" in part:
         narrator.tell(ASK_ON.format(home=channel.home))
+    if not {"channel", "fleet"}.isdisjoint(part):
+        tell_pages(channel)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,20 @@
 import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from http.cookiejar import CookieJar
 from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
 
 from tests.conftest import NOTHING_MAY_BE_SKIPPED
 from tests.journeys import demo
 from tests.journeys.demo_bundle import story_of
+from tests.served import served
 
 CHECKOUT = Path(__file__).parent.parent.parent
 
@@ -66,6 +71,23 @@ def told_of_the_fleet(kept):
     )
 
 
+def pages_show_the_hotfix(told, kept):
+    """Run the command that was printed, and open what it says to open."""
+    [command] = re.findall(r"^ *\.venv/bin/(patchline serve .*)$", told, re.MULTILINE)
+    [link] = re.findall(r"^ *http://localhost:8080(/sign-in/link/.*)$", told, re.MULTILINE)
+    [page] = re.findall(r"^ *The hotfix: http://localhost:8080(/.*)$", told, re.MULTILINE)
+    assert command == f"patchline serve --home {kept}/server/register"
+    with served(kept / "server" / "register", "--workers", 1) as running:
+        jar = CookieJar()
+        browser = build_opener(HTTPCookieProcessor(jar))
+        form = browser.open(running.address + link).read().decode()
+        token = re.search(r'name="csrf_token" value="([^"]+)"', form)[1]
+        password = "the demo's own words"
+        chosen = urlencode({"csrf_token": token, "password": password, "again": password}).encode()
+        assert "What waits for you" in browser.open(f"{running.address}/sign-in/link/", chosen).read().decode()
+        assert "HF-2026-0001" in browser.open(running.address + page).read().decode()
+
+
 def test_any_product_of_the_package_index_goes_there_and_back(index):
     told = run_demo("tiny-product", "1.0", "1.0.1", *PARTS)
     kept = demo.BUILD / "demo-tiny-product-1.0.1"
@@ -91,6 +113,7 @@ def test_any_product_of_the_package_index_goes_there_and_back(index):
             assert line in told.stdout.splitlines(), line
         assert told.stderr == ""
         assert (kept / "shared" / "report.json").exists()
+        pages_show_the_hotfix(told.stdout, kept)
     finally:
         shutil.rmtree(kept, ignore_errors=True)
 
