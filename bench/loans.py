@@ -1,4 +1,4 @@
-"""V1 to V3: listing setups and loans, and lending and taking back a database user beside the bare calls that do the same.
+"""S2 to S4: listing setups and loans, and lending and taking back a database user beside the bare calls that do the same.
 
 The bare side asks hvac for the same things in the same order and tries the same logins, and writes nothing down.
 """
@@ -100,7 +100,7 @@ def _listed(register: Register, kept: int, loans: int) -> Figure:
 
     seconds = statistics.median(_seconds(everything, time.process_time) for _ in range(9))
     what = f"list {kept} setups with who has them, and the newest 50 of {loans:,} loans, no call to Vault"
-    return Figure("V1", what, seconds * 1000, "ms", goal=50, counts="CPU")
+    return Figure("S2", what, seconds * 1000, "ms", goal=50, counts="CPU")
 
 
 def _lent(register: Register, server: bao.Bao, rounds: int) -> Iterator[Figure]:
@@ -117,8 +117,8 @@ def _lent(register: Register, server: bao.Bao, rounds: int) -> Iterator[Figure]:
         ours, bare = _ours(hands), _bare(server, root)
         lends.append((ours[0], bare[0]))
         returns.append((ours[1], bare[1]))
-    yield _ratio("V2", "lend a database user / the bare calls", lends[1:])
-    yield _ratio("V3", "take it back, proved dead / the bare calls", returns[1:])
+    yield _ratio("S3", "lend a database user / the bare calls", lends[1:])
+    yield _ratio("S4", "take it back, proved dead / the bare calls", returns[1:])
 
 
 def _ours(hands: Hands) -> tuple[float, float]:

@@ -58,7 +58,7 @@ _FOOT = """
   (a second digest an event), finds what was changed, and knows both databases.
 - N1: `zipfile` inflates and hashes the same members and keeps nothing; ours writes them into the register's database.
 - N2: the floor of B1 and `git archive` for each bundle of the campaign; ours merges, registers and reads back as well.
-- V1: one process, the register open; V2 and V3: one OpenBao and one PostgreSQL for both sides. Ours also writes each
+- S2: one process, the register open; S3 and S4: one OpenBao and one PostgreSQL for both sides. Ours also writes each
   step into the register and the audit chain, durably, and locks the loan.
 - Q1, Q2, W1, W2: 5,000 customers, 2,000 hotfixes of 20 products, 25 applied at a site; each asked 40 times with other
   parameters, the slowest in twenty, all rows read. Q1 is the statement alone, W1 and W2 the whole command in a process

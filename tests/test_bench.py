@@ -63,6 +63,9 @@ def test_every_benchmark_runs_on_tiny_input(tmp_path):
         "W3",
         "W4",
         "S1",
+        "S2",
+        "S3",
+        "S4",
     }
     assert all(figure["value"] > 0 for figure in figures if figure["unit"] == "x")
 

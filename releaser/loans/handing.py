@@ -25,12 +25,14 @@ def ask(change: Change, identifier: str, key: str | None) -> LoanHandover:
 
     Raises:
         NotFoundError: there is no such loan.
-        RefusedError: who acts is neither.
+        RefusedError: who acts is neither, or the key is none.
         StateError: it is not on loan.
     """
     seen = locked(change, identifier)
     _check_borrower(change, seen, by_lender=key is None)
     check_step(LoanAction.OPEN, seen.stands(change.now), identifier)
+    if key is not None:
+        seal(key, "", identifier)  # Whoever makes it finds out too late that it is no key.
     row = LoanHandover(loan=identifier, key=key, asked=change.now, asked_by=change.by)
     change.session.add(row)
     change.session.flush()

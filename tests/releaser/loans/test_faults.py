@@ -402,6 +402,10 @@ def test_hand_over_in_the_register_opens_for_the_borrowers_command_alone(lent):
     with pytest.raises(PatchlineError) as told:
         seal("not a key", token, loan)
     assert told.value.code == "refused.loan-sealed"
+    for none in ("0" * 64, "x", "0" * 62):
+        with pytest.raises(PatchlineError) as told, lent.register.change("bob", lent.clock()) as change:
+            handing.ask(change, loan, none)
+        assert told.value.code == "refused.loan-sealed"
     with pytest.raises(PatchlineError) as told, lent.register.change("cleo", lent.clock()) as change:
         handing.ask(change, loan, key.public)
     assert told.value.code == "refused.loan-borrower"
