@@ -1,6 +1,6 @@
 """`patchline worker`: the jobs that wait."""
 
-from functools import partial
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -44,7 +44,7 @@ def worker(*, once: bool, jobs: int, broker: bool) -> None:
 
     with the_register() as register:
         hands = _broker(register) if broker else None
-        rounds = partial(_round, hands) if hands is not None else None
+        rounds = _rounds(hands) if hands is not None else None
         working = Worker(Workshop(register, asked, hands), clock, note, rounds)
         working.work(once=once, at_once=jobs)
         with register.read() as session:
@@ -60,8 +60,13 @@ def _broker(register: Register) -> "Hands":
     return Hands(register, LoanVault(vault_connection(register.home)), clock)
 
 
-def _round(hands: "Hands") -> None:
-    from patchline.releaser.loans.brokering import make_round
+def _rounds(hands: "Hands") -> Callable[[], None]:
+    from patchline.releaser.loans.brokering import Rounds
 
-    for told in make_round(hands):
-        note(told)
+    rounds = Rounds(hands)
+
+    def make() -> None:
+        for told in rounds.make():
+            note(told)
+
+    return make

@@ -20,6 +20,8 @@ from patchline.releaser.tables.customers import Site
 from patchline.releaser.tables.loans import Loan, LoanPart
 from patchline.releaser.tables.setups import Setup
 
+_SWEEPING = timedelta(minutes=10)
+
 
 @dataclass
 class Round:
@@ -146,29 +148,26 @@ def _has_parts_alive(hands: Hands, loan: str) -> bool:
         return session.scalar(query) is not None
 
 
-def make_round(hands: Hands) -> list[str]:
-    """Do all that the broker does by itself, once; return what is worth telling. Nothing that fails ends it."""
-    told = []
-    try:
-        hands.vault.connection.renew()
-        done = tend(hands)
-        told += [f"loan {loan} {words}" for loan, words in done.told if words != "is on loan"]
-        told += [error.message for error in done.problems]
-        if _sweep_is_due(hands):
-            told += [f"swept up: {one}" for one in sweep(hands)]
-    except PatchlineError as error:
-        told.append(error.message)
-    return told
+class Rounds:
+    """The broker's rounds: all that it does by itself, again and again; strays are looked for at the first and now and then."""
 
+    def __init__(self, hands: Hands) -> None:
+        """Take who looks after the loans."""
+        self._hands = hands
+        self._swept: datetime | None = None
 
-_SWEEPING = timedelta(minutes=10)
-_SWEPT: dict[int, datetime] = {}
-
-
-def _sweep_is_due(hands: Hands) -> bool:
-    """Tell whether strays are to be looked for: at the start, and now and then."""
-    now, last = hands.clock(), _SWEPT.get(id(hands))
-    if last is not None and now - last < _SWEEPING:
-        return False
-    _SWEPT[id(hands)] = now
-    return True
+    def make(self) -> list[str]:
+        """Make one round; return what is worth telling. Nothing that fails ends it."""
+        hands, told = self._hands, []
+        try:
+            hands.vault.connection.renew()
+            done = tend(hands)
+            told += [f"loan {loan} {words}" for loan, words in done.told if words != "is on loan"]
+            told += [error.message for error in done.problems]
+            now = hands.clock()
+            if self._swept is None or now - self._swept >= _SWEEPING:
+                self._swept = now
+                told += [f"swept up: {one}" for one in sweep(hands)]
+        except PatchlineError as error:
+            told.append(error.message)
+        return told

@@ -1,6 +1,7 @@
 """The commands of loans, as lender, borrower and broker run them, on a real Vault and database."""
 
 import json
+import signal
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -101,6 +102,21 @@ def test_embedded_broker_does_in_one_pass_what_was_left_to_it(shop):
     assert shop.loan("return", loan, by="bob")["state"] == "revoking"
     run(*line, environment=shop.wrapped())
     assert shop.loan("show", loan)["state"] == "returned"
+
+
+def test_broker_stays_beside_an_embedded_register_too_and_ends_in_order(shop, tmp_path):
+    environment = shop.wrapped()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        with worker(shop, "--broker", log=tmp_path / "broker.log") as process:
+            for name in environment:
+                patch.delenv(name)
+            loan = shop.ask()
+            shop.loan("approve", loan)
+            until(lambda: shop.loan("show", loan)["state"] == "on-loan")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 143
 
 
 def test_broker_that_stays_lends_seals_the_hand_over_and_takes_back(served, tmp_path):

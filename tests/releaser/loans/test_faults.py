@@ -15,7 +15,7 @@ from sqlalchemy import text
 from patchline.patches.errors import LockedError, PatchlineError
 from patchline.releaser.fleet import reports
 from patchline.releaser.loans import asking, handing
-from patchline.releaser.loans.brokering import make_round, sweep, tend
+from patchline.releaser.loans.brokering import Rounds, sweep, tend
 from patchline.releaser.loans.caring import look_after
 from patchline.releaser.loans.cases import Hands
 from patchline.releaser.loans.findings import of_loans
@@ -74,7 +74,7 @@ def test_sealed_vault_lets_returns_wait_and_they_are_replayed(own):
     login = own.login(loan)
     own.space.bao.client(own.space.bao.root).sys.seal()
     own.give_back(loan)
-    told = make_round(broker)
+    told = Rounds(broker).make()
     assert any("Vault is sealed" in words for words in told) and own.state(loan) == "revoking"
     assert opens(login), "what was borrowed goes on working"
     own.space.bao.unseal()
