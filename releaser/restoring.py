@@ -25,6 +25,7 @@ from patchline.patches.errors import AuditError, BackupError, DatabaseError, Ref
 from patchline.patches.files import os_failure, read_file, sync_folder, write_atomically, write_file
 from patchline.patches.progress import watch
 from patchline.releaser import audit, backup_form, losses, settings, table_copy
+from patchline.releaser.access import links, web_sessions
 from patchline.releaser.adopting import Adopted, adopt
 from patchline.releaser.backup_form import BUNDLES, CHANNEL, HOME, Checked, Index, SavedFile
 from patchline.releaser.database import Database, sqlite_url
@@ -304,6 +305,9 @@ def _reconcile(
             losses.raise_counters(session, lost)
             adopted = adopt(register, store, read_published(store), Change(session, order.by, now))
         if not done:
+            # Who was signed out or had a link ended since the backup must not come in again by it.
+            web_sessions.end_everywhere(session, now)
+            links.end_everywhere(session, now)
             facts = {**lost.as_facts(), **adopted.as_facts(), "token": token}
             audit.record(session, f"{RESTORED}.losses", "home", facts, order.by, now)
             session.flush()

@@ -89,6 +89,12 @@ def end_all(session: Session, audience: str, subject: str, now: datetime) -> Non
     )
 
 
+def end_everywhere(session: Session, now: datetime) -> None:
+    """End all links that were not used, of everybody."""
+    open_ = (EnrolmentLink.used.is_(None), EnrolmentLink.ended.is_(None))
+    session.execute(update(EnrolmentLink).where(*open_).values(ended=now))
+
+
 def newest(session: Session, audience: str, subject: str) -> EnrolmentLink | None:
     """Return the link that was made last for somebody."""
     mine = (EnrolmentLink.audience == audience, EnrolmentLink.subject == subject)

@@ -78,6 +78,11 @@ def end_all(session: Session, audience: str, subject: str, now: datetime, but: s
     _end(session, *mine, WebSession.digest != but, now=now)
 
 
+def end_everywhere(session: Session, now: datetime) -> None:
+    """End the sessions of everybody."""
+    _end(session, now=now)
+
+
 def end_own(session: Session, audience: str, subject: str, digest: str, now: datetime) -> None:
     """End a session of somebody; one of somebody else stays.
 

@@ -9,13 +9,15 @@ import threading
 
 import pytest
 
-from patchline.patches.errors import PatchlineError
+from patchline.patches.errors import LinkError, PatchlineError
 from patchline.patches.keys import Kind
 from patchline.patches.sealed import Cost, create_sealed
 from patchline.releaser import audit, backup, backup_form, server_keys, table_copy
+from patchline.releaser.access import links, web_sessions
 from patchline.releaser.access.web_key import web_key
 from patchline.releaser.database import Database
 from patchline.releaser.register import opened
+from patchline.releaser.tables.access import VENDOR
 from patchline.releaser.tables.audit import AuditEvent
 from patchline.releaser.tables.people import Person
 from tests import registers
@@ -99,6 +101,19 @@ def test_restore_goes_on_with_the_audit_chain_and_says_so_in_it(tmp_path):
     assert run("patchline", *line).document["count"] == 5
     refused = run("patchline", *line, "--checkpoint", kept, expect=21).document
     assert refused["error"] == "audit.restored" and "event 4" in refused["message"] and "ada" in refused["message"]
+
+
+def test_nobody_comes_in_again_by_a_session_or_link_that_was_ended_after_the_backup(tmp_path):
+    home = make_home("sqlite", tmp_path)
+    with opened(home) as register, register.database.write() as session:
+        token = web_sessions.begin(session, VENDOR, "ada", "password", NOW)
+        link = links.make(session, VENDOR, "ada", "ada", NOW).token
+    save(home, tmp_path / "one.backup")
+    restore(tmp_path / "one.backup", tmp_path / "again")
+    with opened(tmp_path / "again") as register, register.read() as session:
+        assert web_sessions.find(session, VENDOR, token, NOW) is None
+        with pytest.raises(LinkError, match="newer one"):
+            links.subject_of(session, VENDOR, link, NOW)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
