@@ -20,6 +20,9 @@ from patchline.web.channel_files import pages as channel_files
 from patchline.web.delivery import BY_TOKEN, check_token
 from patchline.web.delivery import pages as delivery
 from patchline.web.hotfixes import pages as hotfixes
+from patchline.web.lending.compatibility import pages as compatibility
+from patchline.web.lending.loans import pages as loans
+from patchline.web.lending.setups import pages as setups
 from patchline.web.me import pages as me
 from patchline.web.portal import access as portal_access
 from patchline.web.portal import frame
@@ -40,6 +43,7 @@ from patchline.web.support.sites import pages as sites
 
 _ROLLOUTS = (rollouts, freezes, recalls, notices)
 _SUPPORT = (support, customers, sites, exposure, fleet, reports)
+_LENDING = (setups, loans, compatibility)
 _REGISTER = (administration, audit, outside.pages)
 _ENGINEERS = (approvals, baselines, hotfixes)
 BLUEPRINTS = (
@@ -52,6 +56,7 @@ BLUEPRINTS = (
     *_ENGINEERS,
     *_ROLLOUTS,
     *_SUPPORT,
+    *_LENDING,
     *_REGISTER,
 )
 _LARGEST_FORM = 1 << 20

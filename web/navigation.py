@@ -25,7 +25,7 @@ class Section:
 
 SECTIONS = (
     Section("Work", "start.page", ("start",)),
-    Section("Hotfixes", "hotfixes.listed", ("hotfixes", "baselines")),
+    Section("Hotfixes", "hotfixes.listed", ("hotfixes", "baselines", "compatibility")),
     Section("Approvals", "approvals.queue", ("approvals",)),
     Section("Rollouts", "rollouts.listed", ("rollouts", "recalls", "freezes", "notices")),
     Section("Support", "support.search", ("support", "customers", "sites", "exposure", "fleet", "reports")),

@@ -10,6 +10,7 @@ from patchline.patches.terminal import example, json_option, note, report
 from patchline.releaser.commands.loan_look import whole_text
 from patchline.releaser.commands.options import clock, read_moment, register_options, the_person, the_register
 from patchline.releaser.loans import asking, handing, looking
+from patchline.releaser.loans.brokered import ask_vault, leave
 from patchline.releaser.loans.caring import look_after_held
 from patchline.releaser.loans.cases import Hands
 from patchline.releaser.loans.documents import whole_document
@@ -17,7 +18,7 @@ from patchline.releaser.loans.holding import held
 from patchline.releaser.loans.looking import Seen
 from patchline.releaser.loans.states import LoanState
 from patchline.releaser.register import Change, Register
-from patchline.releaser.vault_access import vault_connection, vault_server
+from patchline.releaser.vault_access import vault_connection
 
 _DONE = click.option("--done", "done", multiple=True, metavar="ENDPOINT=TEXT", help="What you did by hand; several.")
 _QUEUE = click.option("--queue", is_flag=True, help="Leave it to the broker; on PostgreSQL it always is, where it may.")
@@ -46,19 +47,6 @@ def approve(identifier: str, done: tuple[str, ...], *, queue: bool) -> None:
         _report(register, identifier, token)
 
 
-def ask_vault(register: Register) -> None:
-    """Refuse what needs Vault while it does not work, before anything is written.
-
-    Raises:
-        VaultError: why.
-    """
-    from patchline.vault.connection import health
-
-    found = health(vault_server(register.settings))
-    if found.state not in ("active", "standby"):
-        raise VaultError(found.state, f"nothing is lent or extended now: Vault is {found.state}")
-
-
 def _told(done: tuple[str, ...]) -> dict[str, str]:
     told = {}
     for text in done:
@@ -81,8 +69,8 @@ class _Act:
         with self._register.attempt(self._action, self._identifier, by, now) as change:
             loan = ask(change).loan
             self.here = self.own is not None and (self._register.database.is_sqlite or loan.with_login)
-            if not self.here and loan.state in (LoanState.ISSUING, LoanState.ON_LOAN, LoanState.REVOKING):
-                asking.leave_to_broker(change, loan.id)
+            if not self.here:
+                leave(change, loan)
         if self.here and self.own is not None:
             try:
                 note(f"loan {self._identifier} {look_after_held(self.own, self._identifier)}")

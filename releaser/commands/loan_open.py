@@ -12,10 +12,10 @@ import click
 from patchline.patches.errors import PatchlineError, StateError, VaultError
 from patchline.patches.files import read_file, write_file
 from patchline.patches.terminal import example, json_option, report
-from patchline.releaser.commands.loan_lend import ask_vault
 from patchline.releaser.commands.options import clock, register_options, the_person, the_register
 from patchline.releaser.loans import handing
 from patchline.releaser.loans.asking import leave_to_broker, locked
+from patchline.releaser.loans.brokered import ask_vault
 from patchline.releaser.loans.sealing import SealingKey
 from patchline.releaser.register import Register
 from patchline.releaser.tables.loans import LoanHandover

@@ -7,10 +7,12 @@ import click
 from patchline.patches.errors import UsageError
 from patchline.patches.terminal import example, json_option, report
 from patchline.releaser.commands.options import clock, register_options, the_person, the_register
-from patchline.releaser.commands.setup_keep import endpoint_of, facet_of, pin_of, whole_document
+from patchline.releaser.commands.setup_keep import endpoint_of, pin_of
 from patchline.releaser.commands.setup_secrets import team_secrets
+from patchline.releaser.documents.setups import whole_document
 from patchline.releaser.setups.editing import Edit, Edited
 from patchline.releaser.setups.editing import edit as change_setup
+from patchline.releaser.setups.keeping import read_facet
 
 
 @click.command(
@@ -51,7 +53,7 @@ def edit(name: str, team: str | None, sensitive: bool | None, seen: int | None, 
     wanted = Edit(
         team,
         sensitive,
-        () if given["no_facets"] else tuple(map(facet_of, given["facets"])) or None,
+        () if given["no_facets"] else tuple(map(read_facet, given["facets"])) or None,
         tuple(map(endpoint_of, given["endpoints"])),
         dict(map(pin_of, given["pins"])),
         given["drop"],

@@ -1,12 +1,10 @@
 """`patchline setup add`, `list` and `show`."""
 
 from datetime import datetime
-from typing import Any
 
 import click
 
 from patchline.patches.errors import UsageError
-from patchline.patches.statements import time_text
 from patchline.patches.terminal import example, json_option, report
 from patchline.releaser.commands.options import (
     attempt,
@@ -18,11 +16,12 @@ from patchline.releaser.commands.options import (
     register_options,
     the_register,
 )
-from patchline.releaser.fleet.words import known, known_document
+from patchline.releaser.documents.setups import setup_document, whole_document
+from patchline.releaser.fleet.words import known
 from patchline.releaser.setups import keeping
 from patchline.releaser.setups.endpoints import Endpoint, pinned, read_endpoint
-from patchline.releaser.setups.keeping import Known, NewSetup
-from patchline.releaser.tables.setups import SetupCredential, SetupEndpoint
+from patchline.releaser.setups.keeping import Known, NewSetup, read_facet
+from patchline.releaser.tables.setups import SetupCredential
 
 
 @click.command(
@@ -57,17 +56,9 @@ def add(
     """Make a setup of a site of a test environment. Passwords are not given here: setup import puts them into Vault."""
     with attempt("setup.add", name) as change:
         logins = pinned(map(endpoint_of, endpoints), dict(map(pin_of, pins)))
-        wanted = NewSetup(name, team, sensitive, tuple(map(facet_of, facets)), tuple(logins))
+        wanted = NewSetup(name, team, sensitive, tuple(map(read_facet, facets)), tuple(logins))
         made = keeping.add(change, wanted)
     report(whole_document(made, clock()), f"added {name} of team {team}")
-
-
-def facet_of(text: str) -> tuple[str, str]:
-    """Read `KIND=VALUE`."""
-    kind, equal, value = text.partition("=")
-    if not equal:
-        raise UsageError("setup-field", f"{text[:80]!r} is no facet such as 'database=PostgreSQL 15'")
-    return kind.strip(), value.strip()
 
 
 def pin_of(text: str) -> tuple[str, str]:
@@ -138,45 +129,3 @@ def _credential_words(credential: SetupCredential | None) -> str:
         return "no credential in Vault: patchline setup import"
     when = f"rotated {credential.rotated:%Y-%m-%d}" if credential.rotated else "never rotated"
     return f"{credential.username}, {credential.mount}/{credential.path}, version {credential.number}, {when}"
-
-
-def setup_document(one: Known, now: datetime) -> dict[str, Any]:
-    """Return a setup for scripts, without its endpoints."""
-    return {
-        "setup": one.site.name,
-        "team": one.setup.team,
-        "sensitive": one.setup.sensitive,
-        "product": one.site.product,
-        "baseline": one.state.baseline,
-        "level": one.state.label,
-        "known": known_document(one.state.evidence, one.state.as_of, now),
-        "facets": [{"kind": facet.kind, "value": facet.value} for facet in one.facets],
-        "version": one.setup.version,
-        "added": time_text(one.setup.added),
-        "added_by": one.setup.added_by,
-    }
-
-
-def whole_document(one: Known, now: datetime) -> dict[str, Any]:
-    """Return a setup for scripts, with its endpoints."""
-    endpoints = [_endpoint_document(*pair) for pair in one.endpoints]
-    return {**setup_document(one, now), "endpoints": endpoints}
-
-
-def _endpoint_document(endpoint: SetupEndpoint, credential: SetupCredential | None) -> dict[str, Any]:
-    return {
-        "endpoint": endpoint.name,
-        "kind": endpoint.kind,
-        "address": endpoint.address,
-        "strategy": endpoint.strategy,
-        "host_fingerprint": endpoint.host_fingerprint,
-        "credential": credential
-        and {
-            "audience": credential.audience,
-            "mount": credential.mount,
-            "path": credential.path,
-            "version": credential.number,
-            "username": credential.username,
-            "rotated": time_text(credential.rotated) if credential.rotated else None,
-        },
-    }

@@ -6,9 +6,9 @@ from patchline.patches.errors import UsageError
 from patchline.patches.statements import time_text
 from patchline.patches.terminal import example, json_option, report
 from patchline.releaser.commands.options import attempt, register_options, the_register
-from patchline.releaser.commands.setup_keep import facet_of
 from patchline.releaser.compatibility.declaring import declare, declared
 from patchline.releaser.documents.compatibility import facet_documents
+from patchline.releaser.setups.keeping import read_facet
 
 
 @click.command(
@@ -32,7 +32,7 @@ def facets(name: str, facets: tuple[str, ...], unknown: bool) -> None:
         raise UsageError("options", "give either --facet or --unknown")
     if facets or unknown:
         with attempt("site.facets", name) as change:
-            declare(change, name, [facet_of(text) for text in facets])
+            declare(change, name, [read_facet(text) for text in facets])
     with the_register() as register, register.read() as session:
         made, row = declared(session, name)
     by_whom = {"told": time_text(row.told) if row else None, "told_by": row.told_by if row else None}

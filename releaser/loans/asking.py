@@ -21,7 +21,7 @@ from patchline.releaser.loans.ssh_keys import check_public_key
 from patchline.releaser.loans.states import HELD, LoanAction, LoanState, check_step
 from patchline.releaser.persons import require_role
 from patchline.releaser.register import Change
-from patchline.releaser.setups.keeping import KEEPERS, the_setup, vault_name
+from patchline.releaser.setups.keeping import KEEPERS, Known, the_setup, vault_name
 from patchline.releaser.tables.loans import Loan, LoanPart
 from patchline.releaser.tables.setups import Setup
 from patchline.releaser.work import wishes
@@ -192,7 +192,7 @@ def approve(change: Change, identifier: str, done: Mapping[str, str] | None = No
     by_hand = {endpoint.name for endpoint, _ in known.endpoints if endpoint.strategy == "by-hand"}
     told = _told(done or {}, by_hand)
     loan.approved, loan.lender, loan.trouble = change.now, change.by, None
-    loan.with_login = known.setup.sensitive or any(one.strategy == "shared-account" for one, _ in known.endpoints)
+    loan.with_login = takes_own_login(known)
     if loan.with_login and not own:
         raise RefusedError("loan-login", f"{seen.setup} is lent by the lender's own login to Vault alone")
     there = {endpoint.name for _, endpoint in seen.parts}
@@ -206,6 +206,11 @@ def approve(change: Change, identifier: str, done: Mapping[str, str] | None = No
         begin(change, seen)
     change.session.flush()
     return the_loan(change.session, identifier)
+
+
+def takes_own_login(known: Known) -> bool:
+    """Tell whether lending a setup takes the lender's own login to Vault: it is sensitive, or an account is shared."""
+    return known.setup.sensitive or any(one.strategy == "shared-account" for one, _ in known.endpoints)
 
 
 def leave_to_broker(change: Change, identifier: str) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from patchline.patches.errors import NotFoundError, RefusedError, StateError, UsageError
@@ -145,6 +145,18 @@ def checked_facets(facets: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return found
 
 
+def read_facet(text: str) -> tuple[str, str]:
+    """Read `KIND=VALUE`.
+
+    Raises:
+        UsageError: it is not written so.
+    """
+    kind, equal, value = text.partition("=")
+    if not equal:
+        raise UsageError("setup-field", f"{text[:80]!r} is no facet such as 'database=PostgreSQL 15'")
+    return kind.strip(), value.strip()
+
+
 def the_setup(session: Session, name: str) -> Known:
     """Return a setup.
 
@@ -158,7 +170,12 @@ def the_setup(session: Session, name: str) -> Known:
 
 
 def listed(
-    session: Session, limit: int, after: str | None = None, team: str | None = None, facets: Sequence[str] = ()
+    session: Session,
+    limit: int,
+    after: str | None = None,
+    team: str | None = None,
+    facets: Sequence[str] = (),
+    only: ColumnElement[bool] | None = None,
 ) -> list[Known]:
     """Return setups by name, those after one of them.
 
@@ -168,10 +185,12 @@ def listed(
         after: the name after which to begin.
         team: only of this team.
         facets: values that each of them has all of.
+        only: a further condition on `Setup`.
     """
     query = select(Site.name).join(Setup, Setup.site == Site.id).where(Site.retired.is_(None))
     query = query if team is None else query.where(Setup.team == team)
     query = query if after is None else query.where(Site.name > after)
+    query = query if only is None else query.where(only)
     for value in facets:
         query = query.where(Setup.site.in_(select(SetupFacet.setup).where(SetupFacet.value == value)))
     return list(_found(session, session.scalars(query.order_by(Site.name).limit(limit)).all()).values())

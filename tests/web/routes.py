@@ -48,6 +48,22 @@ PAGES: dict[str, Any] = {
     # baselines
     "baselines.listed": PEOPLE,
     "baselines.campaign": PEOPLE,
+    # setups and loans; who may lend, return or cancel what says the rule, page and command alike
+    "setups.listed": PEOPLE,
+    "setups.page": PEOPLE,
+    "setups.edit": BUILDERS,
+    "setups.borrow": PEOPLE,
+    "setups.ask": PEOPLE,
+    "loans.listed": PEOPLE,
+    "loans.page": PEOPLE,
+    "loans.state": PEOPLE,
+    "loans.approve": BUILDERS,
+    "loans.extend": BUILDERS,
+    "loans.give_back": PEOPLE,
+    "loans.cancel": PEOPLE,
+    # compatibility
+    "compatibility.page": PEOPLE,
+    "compatibility.sites": PEOPLE,
     # sign_in
     "sign_in.form": ANYONE,
     "sign_in.enter": ANYONE,

@@ -1,0 +1,1 @@
+"""Pages of setups, their loans, and what hotfixes were tested on."""
