@@ -27,10 +27,11 @@ _QUEUE = click.option("--queue", is_flag=True, help="Leave it to the broker; on 
 @click.command(epilog=example("patchline loan approve l7k3m9qz", "patchline loan approve l7k3m9qz --queue"))
 @click.argument("identifier", metavar="ID")
 @_DONE
+@click.option("--again", is_flag=True, help="Hand over anew what you lent, since it was never opened.")
 @_QUEUE
 @register_options
 @json_option
-def approve(identifier: str, done: tuple[str, ...], *, queue: bool) -> None:
+def approve(identifier: str, done: tuple[str, ...], *, again: bool, queue: bool) -> None:
     """Lend what was asked for. With your own login to Vault it prints what the borrower opens, once, in 15 minutes.
 
     A sensitive setup, or one with a shared account, takes your own login. Anything else the broker lends, and the
@@ -40,10 +41,12 @@ def approve(identifier: str, done: tuple[str, ...], *, queue: bool) -> None:
         ask_vault(register)
         by = the_person()
         with _doing(register, "loan.approve", identifier, queue=queue) as act:
-            act(lambda change: asking.approve(change, identifier, _told(done), own=act.own is not None))
+            if not again:
+                act(lambda change: asking.approve(change, identifier, _told(done), own=act.own is not None))
         with register.read() as session:
             seen = looking.the_loan(session, identifier)
-        token = _hand_over(register, seen, by) if act.here and seen.loan.state == LoanState.ON_LOAN else None
+        lent_here = act.here and seen.loan.state == LoanState.ON_LOAN
+        token = _hand_over(register, seen, by) if again or lent_here else None
         _report(register, identifier, token)
 
 
@@ -97,11 +100,11 @@ def _own_login(register: Register) -> Hands | None:
         raise
 
 
-def _hand_over(register: Register, seen: Seen, by: str) -> str | None:
+def _hand_over(register: Register, seen: Seen, by: str) -> str:
     own = _own_login(register)
     if own is None:
-        return None
-    with register.change(by, clock()) as change:
+        raise VaultError("no-login", f"loan {seen.loan.id} is handed over by your own login")
+    with register.attempt("loan.approve", seen.loan.id, by, clock()) as change:
         row = handing.ask(change, seen.loan.id, None)
     return handing.make_now(own, seen, row)
 

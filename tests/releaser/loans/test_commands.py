@@ -93,6 +93,17 @@ def test_lender_lends_by_their_own_login_and_the_borrower_opens_it_once(shop, tm
         assert f"loan.{action}" in everything, action
 
 
+def test_lender_hands_over_anew_what_was_never_opened(shop, tmp_path):
+    loan = shop.ask()
+    assert shop.loan("approve", loan, "--again", own=True, expect=12)["error"] == "refused.loan-borrower"
+    first = shop.loan("approve", loan, own=True)["wrapped"]
+    assert shop.loan("approve", loan, "--again", own=True, by="cleo", expect=12)["error"] == "refused.loan-borrower"
+    handed = tmp_path / "handed"
+    handed.write_text(shop.loan("approve", loan, "--again", own=True)["wrapped"])
+    assert handed.read_text() != first
+    assert shop.loan("open", loan, "--wrapped", handed, by="bob")["logins"]["db"]["username"]
+
+
 def test_embedded_broker_does_in_one_pass_what_was_left_to_it(shop):
     loan = shop.ask()
     assert shop.loan("approve", loan)["state"] == "issuing"
