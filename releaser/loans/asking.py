@@ -227,7 +227,7 @@ def begin(change: Change, seen: Seen) -> None:
     for other in booked(change.session, seen.loan.setup):
         if other.id != seen.loan.id and other.state in HELD:
             raise StateError("loan-taken", f"{seen.setup} is {other.state} for team {other.team}: loan {other.id}")
-    seen.loan.state = LoanState.ISSUING
+    seen.loan.state, seen.loan.trouble = LoanState.ISSUING, None
 
 
 def _told(done: Mapping[str, str], by_hand: set[str]) -> dict[str, str]:
