@@ -18,6 +18,7 @@ from bench import (
     building,
     catalogue,
     channel,
+    check_ins,
     downloads,
     fleet,
     history,
@@ -59,6 +60,7 @@ class Extent:
     cut_off: tuple[int, int] = (20 << 20, 1_000)
     lent: tuple[int, int] = (500, 2_000)
     served: tuple[int, int, int, int] = (100 << 20, 80, 50, 8)
+    checking_in: tuple[int, int] = (100, 8)
 
 
 TINY = Extent(
@@ -77,6 +79,7 @@ TINY = Extent(
     reports=(20, 60),
     lent=(3, 10),
     served=(1 << 20, 4, 3, 1),
+    checking_in=(3, 1),
 )
 QUICK = Extent("quick", 5, 256 << 20, [(50, 20_000, None), (500, 20_000, 0.4), (200, 1_000_000, 0.85)], 256 << 20, 3)
 FULL = Extent(
@@ -120,6 +123,7 @@ def measure(extent: Extent, folder: Path) -> Iterator[Figure]:
     yield from register.run(folder / "register", extent.events, min(extent.rounds, 3))
     yield from reports.run(folder / "reports", *extent.reports)
     yield from serving.run(folder / "serving", *extent.served)
+    yield from check_ins.run(folder / "check-ins", *extent.checking_in)
     yield from levels.run(folder / "levels", extent.tried, min(extent.rounds, 3))
     yield from vault.run(extent.rounds)
     yield from loans.run(folder / "loans", extent.lent, extent.rounds)

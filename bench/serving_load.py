@@ -33,8 +33,28 @@ class Asked:
 
 def ask(folder: Path, url: str, connections: int, seconds: int, *headers: str) -> Asked:
     """Ask one thing over and over."""
-    script = folder / "done.lua"
-    script.write_text(_DONE)
+    return _asked(folder, _DONE, url, connections, seconds, *headers)
+
+
+def send(folder: Path, address: str, sent: Sequence[tuple[str, bytes]], connections: int, seconds: int) -> Asked:
+    """Send some bodies, each to a path of its own, over and over; they hold no bracket that ends a text of Lua."""
+    rows = ",\n".join(f"{{[==[{path}]==], [==[{body.decode().strip()}]==]}}" for path, body in sent)
+    script = f"""
+local sent = {{
+{rows}
+}}
+local next = 0
+request = function()
+  next = next % #sent + 1
+  return wrk.format("POST", sent[next][1], {{["Content-Type"] = "application/json"}}, sent[next][2])
+end
+"""
+    return _asked(folder, script + _DONE, address, connections, seconds)
+
+
+def _asked(folder: Path, lua: str, url: str, connections: int, seconds: int, *headers: str) -> Asked:
+    script = folder / "load.lua"
+    script.write_text(lua)
     named = [word for header in headers for word in ("-H", header)]
     line = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", "-s", str(script), *named, url]
     said = subprocess.run(line, check=True, capture_output=True, text=True).stdout

@@ -83,6 +83,9 @@ DOORS: tuple[Door, ...] = (
     Door("customer add", "POST", "/customers", ("customer", "title")),
     Door("customer show", "GET", "/customers/{customer:id_}", ("customer", "title", "sites")),
     Door("customer contact", "POST", "/customers/{customer:id_}/contacts"),
+    Door("customer people", "GET", "/customers/{customer:id_}/people"),
+    Door("customer invite", "POST", "/customers/{customer:id_}/people", secret=True),
+    Door("customer dismiss", "DELETE", "/customers/{customer:id_}/people/{address}"),
     Door("site list", "GET", "/sites", ("sites", "after")),
     Door("site add", "POST", "/sites", ("site", "customer")),
     Door("site show", "GET", "/sites/{site:name}", ("site", "customer", "known", "keys")),
@@ -165,6 +168,8 @@ DOORS: tuple[Door, ...] = (
     # Setups, people, tokens
     Door("setup list", "GET", "/setups"),
     Door("setup show", "GET", "/setups/{setup:name}"),
+    Door("loan list", "GET", "/loans"),
+    Door("loan show", "GET", "/loans/{loan:identifier}"),
     Door("person list", "GET", "/persons"),
     Door("token list", "GET", "/tokens", ("tokens", "after")),
     Door("token new", "POST", "/tokens", ("token", "secret"), secret=True),
