@@ -40,6 +40,8 @@ def test_eve_comes_in_fetches_reports_and_answers_a_recall(browser, shop, app, t
         fetched = Path(waiting.value.path()).read_bytes()
         assert hashlib.sha256(fetched).hexdigest() == shop.revision().zip_sha256
         assert waiting.value.suggested_filename == f"{shop.label}.zip"
+        _kit(eve)
+        page.get_by_role("link", name=shop.label).click()
         _report(eve, report)
         _token(eve)
         _people(eve)
@@ -66,6 +68,16 @@ def _report(eve, report):
     page.get_by_role("button", name="Send it").click()
     assert "Received" in page.get_by_role("status").inner_text()
     assert "nothing to do" in page.locator("main").inner_text()
+
+
+def _kit(eve):
+    page = eve.page
+    page.get_by_role("link", name="acme-main").click()
+    page.get_by_role("link", name="order a kit").click()
+    page.get_by_role("button", name="Order a kit").click()
+    assert "Kit 1 is ordered" in page.locator("main").inner_text()
+    eve.look("portal-kits")
+    page.get_by_role("link", name="acme-main").click()
 
 
 def _token(eve):
