@@ -197,6 +197,7 @@ class UsageError(PatchlineError):
         "person": "Say who you are: --as PERSON, or PATCHLINE_PERSON in the environment.",
         "person-id": "A person's id looks like ada or ada.l: lower-case letters, digits, dots, dashes and underscores.",
         "person-name": "Write the name on one line.",
+        "text": "Write it without control characters.",
         "person-role": "Name a role: engineer, release-manager, support or auditor.",
         "key-person": "Write PERSON=FILE, for an approver PERSON=FILE:CUSTODY:ROLE; or the file of `patchline key enrol`.",
         "digests": "The list holds a manifest's SHA-256 on each line, in lower-case hexadecimal.",

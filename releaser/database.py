@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
-from patchline.patches.errors import DatabaseError, LockedError, PatchlineError, RefusedError
+from patchline.patches.errors import DatabaseError, LockedError, PatchlineError, RefusedError, UsageError
 
 _GUARD = "patchline: "
 _WRITING = "patchline_writing"
@@ -260,6 +260,8 @@ def _known(error: DBAPIError) -> PatchlineError | None:
     if _GUARD in said:
         rule = said.split(_GUARD, 1)[1].splitlines()[0]
         return RefusedError("database-rule", f"the database refuses it: {rule}")
+    if "cannot contain NUL" in said:  # Nothing here is called so; SQLite finds nothing, PostgreSQL does not even look.
+        return UsageError("text", "a text has no zero byte")
     state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None) or ""
     if isinstance(error, IntegrityError):
         return None  # The rules say it before in words; reaching this is a bug.

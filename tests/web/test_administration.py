@@ -42,6 +42,12 @@ def test_a_person_is_added_given_roles_and_disabled(rita):
     assert rita.send("/administration/", "/administration/people/ada/roles/end").status_code == 400
 
 
+def test_a_zero_byte_is_no_fault_of_ours(rita):
+    assert rita.send("/administration/", id="a\0b", name="x\0y").status_code == 400
+    assert rita.get("/administration/people/a%00b").status_code == 404
+    assert rita.get("/audit/?subject=%00&person=%00").status_code == 200
+
+
 def test_nobody_can_take_the_last_manager_away(rita):
     answer = rita.send("/administration/people/rita", "/administration/people/rita/disable")
     assert answer.status_code == 403 and "nobody but rita manages releases" in text_of(answer)
