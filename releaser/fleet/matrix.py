@@ -126,14 +126,28 @@ def listed(
 # Telling kinds apart
 
 
+@dataclass(frozen=True)
+class _Offer:
+    """A published revision that counts: for which baseline, for whose customers (None for all), and since when."""
+
+    place: Place
+    customers: tuple[str, ...] | None
+    embargo: datetime | None
+
+    def here(self) -> ColumnElement[bool]:
+        """Return the condition that it is for a site."""
+        there = at_places([self.place])
+        return there if self.customers is None else and_(there, SiteState.customer.in_(self.customers))
+
+
 def kinds_of(session: Session, subject: Subject, now: datetime) -> Kinds:
     """Return how the sites of a subject are told apart: five statements, and some for each revision in stages."""
     offers = _obtainable(session, subject)
-    free = {revision: place for revision, (place, until) in offers.items() if until is None or until <= now}
-    places = [place for place, _ in offers.values()]
+    free = {revision: one for revision, one in offers.items() if one.embargo is None or one.embargo <= now}
     lacking = matching(subject, Answer.LACKS)
-    offered = at_places(places)
+    offered = or_(false(), *(one.here() for one in offers.values()))
     reached = _reached(session, free, now)
+    places = sorted({one.place for one in offers.values()})
     return Kinds(
         (
             (Kind.UNKNOWN, matching(subject, Answer.UNKNOWN)),
@@ -141,23 +155,25 @@ def kinds_of(session: Session, subject: Subject, now: datetime) -> Kinds:
             (Kind.PENDING, SiteState.site.in_(applied_at(subject))),
             (Kind.DOWNLOADED, and_(lacking, offered, _fetched(list(offers)))),
             (Kind.NO_FIX, and_(lacking, ~offered)),
-            (Kind.NOT_ENTITLED, and_(lacking, ~_entitled(session, sorted(set(places)), now))),
+            (Kind.NOT_ENTITLED, and_(lacking, ~_entitled(session, places, now))),
             (Kind.AVAILABLE, and_(lacking, reached)),
             (Kind.WAITING, lacking),
         )
     )
 
 
-def _obtainable(session: Session, subject: Subject) -> dict[int, tuple[Place, datetime | None]]:
-    """Return the published revisions that count, with their places and embargoes."""
+def _obtainable(session: Session, subject: Subject) -> dict[int, _Offer]:
+    """Return the published revisions that count, with what they are for."""
     query = (
-        select(Revision.id, Hotfix.product, Hotfix.baseline, Revision.embargo_until)
+        select(Revision.id, Revision.embargo_until, Hotfix.product, Hotfix.baseline, Hotfix.customers)
         .join(Hotfix, Hotfix.id == Revision.hotfix)
         .where(Revision.id.in_(list(subject.full)), Revision.state == State.PUBLISHED, Revision.legacy.is_(False))
     )
     places = set(subject.places(Answer.LACKS))
     return {
-        row.id: ((row.product, row.baseline), row.embargo_until)
+        row.id: _Offer(
+            (row.product, row.baseline), tuple(row.customers) if row.customers is not None else None, row.embargo_until
+        )
         for row in session.execute(query)
         if (row.product, row.baseline) in places
     }
@@ -170,15 +186,15 @@ def _fetched(revisions: Sequence[int]) -> ColumnElement[bool]:
     return or_(SiteState.site.in_(sites), SiteState.customer.in_(customers))
 
 
-def _reached(session: Session, free: Mapping[int, Place], now: datetime) -> ColumnElement[bool]:
+def _reached(session: Session, free: Mapping[int, _Offer], now: datetime) -> ColumnElement[bool]:
     """Return the condition that a revision has reached a site."""
     rollouts = newest(session, list(free))
     staged = set(session.scalars(select(Staged.product)))
-    in_stages = [revision for revision, place in free.items() if revision in rollouts or place[0] in staged]
-    found = [at_places([place for revision, place in free.items() if revision not in in_stages])]
+    in_stages = [revision for revision, one in free.items() if revision in rollouts or one.place[0] in staged]
+    found = [one.here() for revision, one in free.items() if revision not in in_stages]
     for row in session.scalars(select(Revision).where(Revision.id.in_(in_stages))) if in_stages else ():
-        found.append(and_(at_places([free[row.id]]), SiteState.site.in_(sites_reached(session, row, now))))
-    return or_(*found)
+        found.append(and_(free[row.id].here(), SiteState.site.in_(sites_reached(session, row, now))))
+    return or_(false(), *found)
 
 
 def _entitled(session: Session, places: Sequence[Place], now: datetime) -> ColumnElement[bool]:

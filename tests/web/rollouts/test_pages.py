@@ -1,7 +1,11 @@
 """How rollouts and recalls are shown, and what may be done to them by whom; on both databases."""
 
-from tests.pages import Visitor, text_of
+import re
+
+from tests.mailing import Postbox, serving
+from tests.pages import Visitor, make_app, text_of
 from tests.registers import statements
+from tests.releaser.rollouts.test_notices import with_server
 from tests.rings import HOTFIX
 from tests.web.rollouts.conftest import HOSTILE
 
@@ -126,8 +130,18 @@ def test_a_recall_shows_who_runs_it_and_keeps_what_they_say(plain):
 
 
 def test_messages_are_read_before_they_are_sent(plain):
-    plain.ground.rollout("acme-test")
-    sue, page = plain.visitor("sue"), f"/rollouts/notices/{LABEL}"
+    plain.ground.applies("acme-test")
+    plain.recall()
+    page = f"/rollouts/notices/{LABEL}"
+    with serving(Postbox()) as box:
+        app = make_app(with_server(plain.ground, box), plain.clock)
+        sue = Visitor(app, plain.ground.register, plain.ground.now).signed_in("sue")
+        shown = sue.get(page)
+        assert "1 message to send" in text_of(shown) and "loses orders" in text_of(shown)
+        [message] = re.findall('name="message" value="([^"]+)"', shown.text)
+        sent = sue.send(page, message=message)
+        assert sent.status_code == 303 and box.recipients == ["eve@acme.example"]
+        assert "Nobody is left to be told; 1 told before" in text_of(sue.get(page))
     sue.get(page)
     changed = sue.send(page, message="another")
     assert changed.status_code == 409 and "not those that you read" in text_of(changed)
