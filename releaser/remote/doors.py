@@ -90,6 +90,7 @@ DOORS: tuple[Door, ...] = (
     Door("site add", "POST", "/sites", ("site", "customer")),
     Door("site show", "GET", "/sites/{site:name}", ("site", "customer", "known", "keys")),
     Door("site enrol", "POST", "/sites/{site:name}/keys", ("site",), **_files("take"), secret=True),
+    Door("site facets", "PATCH", "/sites/{site:name}/facets"),
     Door("site tell", "POST", "/sites/{site:name}/told"),
     Door("site diff", "GET", "/sites/{site:first}/differences/{other:second}"),
     Door("site accept-restore", "POST", "/sites/{site:name}/restored"),
