@@ -4,6 +4,8 @@ import pytest
 from sqlalchemy import select
 
 from patchline.releaser import persons
+from patchline.releaser.compatibility.declaring import declare
+from patchline.releaser.evidence import attach, read_results
 from patchline.releaser.loans import asking
 from patchline.releaser.loans.asking import Wanted
 from patchline.releaser.setups import keeping
@@ -12,6 +14,8 @@ from patchline.releaser.tables.people import Role
 from patchline.releaser.tables.setups import SetupCredential
 from tests import setups
 from tests.browser import browser
+from tests.fleets import Fleet
+from tests.hotfixes import Life
 from tests.lending import HOUR
 from tests.pages import Clock, Visitor, make_app
 from tests.registers import NOW, embedded, register
@@ -93,3 +97,27 @@ def lab(register):
 @pytest.fixture
 def plain(embedded):
     return Lab(embedded)
+
+
+def untested(register, folder, login):
+    """Let a hotfix be tested on lab-1, while a customer runs something else; return its id."""
+    folder.mkdir()
+    life, fleet = Life(register, folder).prepare(), Fleet(register)
+    for customer in ("acme", "own"):
+        fleet.customer(customer)
+    for name in ("acme-1", "acme-2", "acme-3"):
+        fleet.site(name, "acme")
+    fleet.site("lab-1", "own", environment="test")
+    tested, other = [("database", "PostgreSQL 15")], [("database", "Oracle 19"), ("ldap", f"OpenLDAP {HOSTILE[:17]}")]
+    with register.change("ada", NOW) as change:
+        keeping.add(change, keeping.NewSetup("lab-1", "platform", facets=tuple(tested), endpoints=(login,)))
+    with register.change("rita", NOW) as change:
+        declare(change, "acme-1", tested)
+        declare(change, "acme-2", other)
+    hotfix = life.new()
+    life.build(hotfix)
+    results = folder / "results.xml"
+    results.write_text('<testsuite name="lab-1"><testcase name="a"/></testsuite>')
+    with life.change("ada") as change:
+        attach(change, hotfix, [read_results(results)], "lab-1", {"database": ["PostgreSQL 15"]})
+    return hotfix

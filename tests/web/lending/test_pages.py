@@ -11,9 +11,9 @@ from patchline.releaser.tables.loans import Loan
 from patchline.releaser.tables.work import Wish
 from tests import setups
 from tests.lending import HOUR
-from tests.pages import Visitor, text_of
+from tests.pages import Visitor, make_app, text_of
 from tests.registers import NOW, statements
-from tests.web.lending.conftest import HOSTILE, SENSITIVE
+from tests.web.lending.conftest import HOSTILE, SENSITIVE, untested
 
 DUE = "2026-11-24T12:00"
 
@@ -231,3 +231,22 @@ def test_nobody_without_a_session_sees_any_of_it(plain):
     assert "Setups" in text_of(plain.visitor("ann").get("/"))
     with plain.register.read() as session:
         assert session.scalar(select(Loan.id)) == loan
+
+
+def test_a_hotfix_says_whose_sites_run_what_no_test_had_and_what_to_borrow(register, tmp_path):
+    hotfix = untested(register, tmp_path / "life", setups.endpoint("db"))
+    visitor = Visitor(make_app(register), register).signed_in("cleo")
+    with statements(register) as asked:
+        page = visitor.get(f"/hotfixes/{hotfix}/compatibility")
+    assert len(asked) <= 16, asked
+    text = text_of(page)
+    assert "1 site of customers runs a combination that no test had: borrow the nearest setup" in text
+    assert "1 site of acme . The nearest test, on lab-1, lacks database Oracle 19, ldap OpenLDAP <script>" in text
+    assert "<script>alert" not in page.text and "/setups/lab-1/borrow?purpose=Test+" in page.text
+    assert visitor.get(f"/hotfixes/{hotfix}/compatibility?format=json").json["sites"]["unknown"] == 1
+    assert visitor.get(f"/hotfixes/{hotfix}/compatibility?format=csv").text.startswith("combination,tested,")
+    for which, site in (("tested", "acme-1"), ("untested", "acme-2"), ("unknown", "acme-3")):
+        listed = visitor.get(f"/hotfixes/{hotfix}/compatibility/{which}?format=json").json["sites"]
+        assert [one["site"] for one in listed] == [site], which
+    assert visitor.get(f"/hotfixes/{hotfix}/compatibility/most").status_code == 400
+    assert visitor.get("/hotfixes/HF-2026-0999/compatibility").status_code == 404
