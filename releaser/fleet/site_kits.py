@@ -57,6 +57,7 @@ class Need:
         level: of the site, and how we know it.
         revisions: those that went out for its product, by their labels.
         withheld: why some of them do not go out to it.
+        now: of when that is.
     """
 
     site: Site
@@ -64,6 +65,7 @@ class Need:
     has: Has
     revisions: Mapping[str, Revision]
     withheld: Mapping[str, Withheld]
+    now: datetime
 
     @property
     def wish(self) -> Wish:
@@ -99,7 +101,7 @@ def need(session: Session, name: str, now: datetime) -> Need:
             withheld[label] = Withheld(str(reach.reason), f"{label} has not reached {name}: {reach.reason}")
     labels = {f"{hotfix.id}-r{revision.number}": revision for revision, hotfix in rows}
     level = f"{state.label or state.baseline}, {known(state.evidence, state.as_of, now)}"
-    return Need(site, level, Has(site.product, state.baseline, _manifests(session, site)), labels, withheld)
+    return Need(site, level, Has(site.product, state.baseline, _manifests(session, site)), labels, withheld, now)
 
 
 def _manifests(session: Session, site: Site) -> frozenset[str]:
@@ -153,7 +155,7 @@ def make_recorded(store: Store, key: Signer, order: Order, wanted: Need, making:
         EntitlementError: the site may no more be given what went in.
         StateError: what `make_kit` raises.
     """
-    kit = make_kit(store, key, wanted.wish, order.out, order.clock(), as_zip=order.as_zip)
+    kit = make_kit(store, key, wanted.wish, order.out, wanted.now, as_zip=order.as_zip)
     try:
         with making(order.clock()) as change:
             _record(change, wanted, kit)
