@@ -4,6 +4,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from patchline.releaser.loans.asking import waits_for_login
 from patchline.releaser.loans.looking import Seen
 from patchline.releaser.loans.states import LOAN_TABLE, LoanAction, LoanState
 from patchline.releaser.setups.keeping import KEEPERS
@@ -64,7 +65,7 @@ def _reserved(seen: Seen, now: datetime) -> str:
 
 def _issuing(seen: Seen, now: datetime) -> Ahead:
     if seen.loan.with_login:
-        return Ahead("It waits for the lender's own login to Vault")
+        return Ahead("It waits for a lender's own login to Vault")
     words = "The broker issues it: a login of its own at each endpoint, and each is seen to work"
     return Ahead(words, _is_slow(seen.loan.approved, now) and seen.loan.starts + _SLOW < now)
 
@@ -102,7 +103,8 @@ def permitted(seen: Seen, by: str, roles: AbstractSet[Role], now: datetime) -> f
         allowed |= {LoanAction.APPROVE, LoanAction.EXTEND}
     if keeper or mine:
         allowed |= {LoanAction.CANCEL, LoanAction.RETURN}
-    if seen.loan.approved is not None or seen.loan.due <= now:
+    lent = seen.loan.approved is not None and not waits_for_login(seen)
+    if lent or seen.loan.due <= now:
         fitting.discard(LoanAction.APPROVE)
     return frozenset(allowed & fitting)
 

@@ -174,7 +174,7 @@ def approve(change: Change, identifier: str, done: Mapping[str, str] | None = No
     Args:
         change: by the lender.
         identifier: of the loan.
-        done: what the lender did by hand, by endpoint; for those that are lent by hand.
+        done: what the lender did by hand, by endpoint; for those that are lent by hand, when it is lent first.
         own: the lender makes it by their own login to Vault; else it is left to the broker.
 
     Raises:
@@ -188,6 +188,8 @@ def approve(change: Change, identifier: str, done: Mapping[str, str] | None = No
     _lending(change, seen, LoanAction.APPROVE)
     if loan.due <= change.now:
         raise StateError("loan-state", f"the time of loan {loan.id} is over")
+    if loan.state == LoanState.ISSUING:
+        return _take_up(change, seen, own=own)
     known = the_setup(change.session, seen.setup)
     by_hand = {endpoint.name for endpoint, _ in known.endpoints if endpoint.strategy == "by-hand"}
     told = _told(done or {}, by_hand)
@@ -206,6 +208,25 @@ def approve(change: Change, identifier: str, done: Mapping[str, str] | None = No
         begin(change, seen)
     change.session.flush()
     return the_loan(change.session, identifier)
+
+
+def _take_up(change: Change, seen: Seen, *, own: bool) -> Seen:
+    """Let a lender's own login make what waits for one: its time came after it was lent, or the lender was cut off.
+
+    Raises:
+        StateError: the broker makes it, or it is being made.
+    """
+    if not own or not waits_for_login(seen):
+        raise StateError("loan-state", f"loan {seen.loan.id} is issuing already")
+    seen.loan.lender = change.by
+    note(change, seen.loan, LoanAction.APPROVE, f"{change.by} lends {seen.setup}", {"by_hand": {}})
+    return seen
+
+
+def waits_for_login(seen: Seen) -> bool:
+    """Tell whether nothing of a loan was made yet, and only a lender's own login makes it."""
+    issuing = seen.loan.state == LoanState.ISSUING and seen.loan.with_login
+    return issuing and all(part.state == "waiting" for part, _ in seen.parts)
 
 
 def takes_own_login(known: Known) -> bool:

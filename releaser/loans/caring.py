@@ -97,7 +97,7 @@ def _part(session: Session, case: Case) -> LoanPart:
 def _issue(hands: Hands, seen: Seen) -> str:
     begun = any(part.state != "waiting" for part, _ in seen.parts)
     if not begun and seen.loan.with_login and not hands.own:
-        return "waits for the lender's own login to Vault"
+        return "waits for a lender's own login to Vault: loan approve"
     if begun or seen.loan.trouble is not None:
         # Killed in the midst of it, or it failed and could not be cleared away then.
         told = _clear(hands, seen)

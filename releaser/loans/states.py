@@ -92,6 +92,9 @@ LOAN_TABLE = (
     *_rows(_A.REQUEST, (_S.FREE,), _S.RESERVED, _BORROWER, _WINDOW, "team, purpose, time, SSH key"),
     *_rows(_A.APPROVE, (_S.RESERVED,), _S.RESERVED, _LENDER, "it was booked ahead", "the lender"),
     *_rows(_A.APPROVE, (_S.RESERVED,), _S.ISSUING, _LENDER, _START, "the lender; one part for each endpoint"),
+    *_rows(
+        _A.APPROVE, (_S.ISSUING,), _S.ISSUING, _LENDER, "it waits for the lender's own login to Vault", "the lender"
+    ),
     *_rows(_A.CANCEL, (_S.RESERVED,), _S.CANCELLED, _EITHER, "a reason is given", "the reason"),
     *_rows(_A.LAPSE, (_S.RESERVED,), _S.CANCELLED, _CLOCK, "nobody lent it until its end", ""),
     *_rows(_A.ISSUE, (_S.ISSUING,), _S.ON_LOAN, _BROKER, _MADE, "accessor, leases, versions; the level there"),

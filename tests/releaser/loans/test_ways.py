@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from patchline.patches.errors import PatchlineError
-from patchline.releaser.loans import handing
+from patchline.releaser.loans import asking, handing
 from patchline.releaser.loans.caring import look_after
 from patchline.releaser.setups import keeping
 from patchline.releaser.setups.endpoints import Endpoint
@@ -19,7 +19,7 @@ from patchline.vault.loans import LoanVault
 from patchline.vault.setups import Login, TeamSecrets
 from tests import ldap_server, ssh_server
 from tests.ldap_server import directory, needs_slapd
-from tests.lending import opens, roles_like
+from tests.lending import HOUR, opens, roles_like
 from tests.registers import NOW
 from tests.setups import Account, endpoint, target_address
 from tests.ssh_server import make_key, needs_sshd
@@ -175,7 +175,7 @@ def shared(lab):
 def test_shared_account_is_rotated_before_and_after_and_bytes_handed_out_differ_from_every_team_version(lab):
     account, team = shared(lab)
     loan = lab.approve(lab.ask(setup="lab-2"))
-    assert look_after(lab.broker(), loan) == "waits for the lender's own login to Vault"
+    assert look_after(lab.broker(), loan) == "waits for a lender's own login to Vault: loan approve"
     look_after(lab.lender("team-platform"), loan)
     lent = lab.login(loan, setup="lab-2")
     assert account.opens(lent.password) and not account.opens(account.password)
@@ -203,10 +203,29 @@ def test_sensitive_setup_is_lent_by_the_lenders_own_login_and_never_by_the_broke
     lab.put_maker("lab-2")
     loan = lab.approve(lab.ask(setup="lab-2"))
     assert (
-        look_after(lab.broker(), loan) == "waits for the lender's own login to Vault" and lab.state(loan) == "issuing"
+        look_after(lab.broker(), loan) == "waits for a lender's own login to Vault: loan approve"
+        and lab.state(loan) == "issuing"
     )
     assert look_after(lab.lender(), loan) == "is on loan"
     back(lab, loan, lab.broker())
+
+
+def test_sensitive_setup_that_was_booked_ahead_is_taken_up_by_a_lender_when_its_time_has_come(lab):
+    setup(lab, endpoint("db", target_address(), strategy="second-account"), sensitive=True)
+    lab.put_maker("lab-2")
+    broker = lab.broker()
+    loan = lab.approve(lab.ask(setup="lab-2", hours=72, starts=lab.clock.now + 24 * HOUR))
+    lab.later(24.1, broker)
+    assert lab.state(loan) == "issuing"
+    with pytest.raises(PatchlineError) as told, lab.register.change("ada", lab.clock()) as change:
+        asking.approve(change, loan, own=False)
+    assert told.value.code == "state.loan-state"
+    lab.approve(loan, by="cleo")
+    assert look_after(lab.lender(), loan) == "is on loan" and lab.seen(loan).loan.lender == "cleo"
+    with pytest.raises(PatchlineError) as told:
+        lab.approve(loan)
+    assert told.value.code == "state.loan-state"
+    back(lab, loan, broker)
 
 
 def test_loan_by_hand_is_shown_as_not_verifiable_and_ends_when_somebody_says_so(lab):
