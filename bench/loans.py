@@ -13,7 +13,7 @@ import hvac
 from sqlalchemy import insert
 
 from bench.figures import Figure
-from patchline.releaser.loans import asking, looking
+from patchline.releaser.loans import asking, lending, looking
 from patchline.releaser.loans.asking import Wanted
 from patchline.releaser.loans.caring import look_after
 from patchline.releaser.loans.cases import Hands
@@ -127,11 +127,11 @@ def _ours(hands: Hands) -> tuple[float, float]:
         wanted = Wanted("lab-1", "mobile", "CASE-7", now + timedelta(days=2))
         loan = asking.request(change, wanted).loan.id
     with hands.register.change("ada", now) as change:
-        asking.approve(change, loan)
-    lending = _seconds(lambda: look_after(hands, loan))
+        lending.approve(change, loan)
+    lent = _seconds(lambda: look_after(hands, loan))
     with hands.register.change("bob", now) as change:
         asking.give_back(change, loan)
-    return lending, _seconds(lambda: look_after(hands, loan))
+    return lent, _seconds(lambda: look_after(hands, loan))
 
 
 def _bare(server: bao.Bao, root: hvac.Client) -> tuple[float, float]:

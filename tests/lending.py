@@ -10,7 +10,7 @@ import hvac
 import psycopg
 from psycopg import sql
 
-from patchline.releaser.loans import asking, looking
+from patchline.releaser.loans import asking, lending, looking
 from patchline.releaser.loans.asking import Wanted
 from patchline.releaser.loans.brokering import tend
 from patchline.releaser.loans.caring import look_after
@@ -115,7 +115,7 @@ class Lending:
 
     def approve(self, loan: str, by: str = "ada", done=None) -> str:
         with self.register.change(by, self.clock()) as change:
-            asking.approve(change, loan, done)
+            lending.approve(change, loan, done)
         return loan
 
     def give_back(self, loan: str, by: str = "bob", done=None) -> None:

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from patchline.releaser.database import Database
-from patchline.releaser.loans import asking, looking
+from patchline.releaser.loans import asking, lending, looking
 from patchline.releaser.loans.asking import Wanted
 from patchline.releaser.loans.brokering import sweep
 from patchline.releaser.loans.caring import look_after
@@ -51,7 +51,7 @@ class Trial:
             with hands.register.change("bob", clock()) as change:
                 loan = asking.request(change, Wanted("lab-1", "mobile", "CASE-7", clock() + 48 * HOUR)).loan.id
             with hands.register.change("ada", clock()) as change:
-                asking.approve(change, loan)
+                lending.approve(change, loan)
         return loan
 
     def given_back(self, loan: str) -> None:

@@ -9,7 +9,7 @@ from patchline.patches.errors import UsageError, VaultError
 from patchline.patches.terminal import example, json_option, note, report
 from patchline.releaser.commands.loan_look import whole_text
 from patchline.releaser.commands.options import clock, read_moment, register_options, the_person, the_register
-from patchline.releaser.loans import asking, handing, looking
+from patchline.releaser.loans import asking, handing, lending, looking
 from patchline.releaser.loans.brokered import ask_vault, leave
 from patchline.releaser.loans.caring import look_after_held
 from patchline.releaser.loans.cases import Hands
@@ -42,7 +42,7 @@ def approve(identifier: str, done: tuple[str, ...], *, again: bool, queue: bool)
         by = the_person()
         with _doing(register, "loan.approve", identifier, queue=queue) as act:
             if not again:
-                act(lambda change: asking.approve(change, identifier, _told(done), own=act.own is not None))
+                act(lambda change: lending.approve(change, identifier, _told(done), own=act.own is not None))
         with register.read() as session:
             seen = looking.the_loan(session, identifier)
         lent_here = act.here and seen.loan.state == LoanState.ON_LOAN
@@ -131,7 +131,7 @@ def extend(identifier: str, due: str, *, queue: bool) -> None:
     with the_register() as register:
         ask_vault(register)
         with _doing(register, "loan.extend", identifier, queue=queue) as act:
-            act(lambda change: asking.extend(change, identifier, read_moment(due)))
+            act(lambda change: lending.extend(change, identifier, read_moment(due)))
         _report(register, identifier)
 
 

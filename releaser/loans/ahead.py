@@ -4,7 +4,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from patchline.releaser.loans.asking import waits_for_login
+from patchline.releaser.loans.lending import waits_for_login
 from patchline.releaser.loans.looking import Seen
 from patchline.releaser.loans.states import LOAN_TABLE, LoanAction, LoanState
 from patchline.releaser.setups.keeping import KEEPERS

@@ -1,4 +1,4 @@
-"""What people ask for: a loan, its approval, more time, its end.
+"""What people ask for: a loan, and its end. What a lender does stands in `releaser.loans.lending`.
 
 All of it is only written down here; the broker, or the lender's own login to Vault, does it (`releaser.loans.caring`).
 """
@@ -21,7 +21,7 @@ from patchline.releaser.loans.ssh_keys import check_public_key
 from patchline.releaser.loans.states import HELD, LoanAction, LoanState, check_step
 from patchline.releaser.persons import require_role
 from patchline.releaser.register import Change
-from patchline.releaser.setups.keeping import KEEPERS, Known, the_setup, vault_name
+from patchline.releaser.setups.keeping import KEEPERS, the_setup, vault_name
 from patchline.releaser.tables.loans import Loan, LoanPart
 from patchline.releaser.tables.setups import Setup
 from patchline.releaser.work import wishes
@@ -30,7 +30,7 @@ from patchline.releaser.work.kinds import LOAN
 LONGEST = timedelta(days=30)
 """Of a loan, however often it is extended; Vault's own end of its token comes a day later."""
 _AHEAD = timedelta(days=366)
-_LONGEST_PURPOSE = 300
+LONGEST_TEXT = 300
 _ID_LETTERS = 6
 _ID = re.compile(r"l[0-9][0-9a-z]{6}")
 
@@ -74,8 +74,8 @@ def request(change: Change, wanted: Wanted) -> Seen:
         raise StateError("loan-nothing", f"{wanted.setup} has no endpoint to log in to")
     if "ssh-certificate" in strategies and wanted.ssh_key is None:
         raise UsageError("loan-ssh-key", f"{wanted.setup} gives SSH certificates, and no public key was named")
-    _lock(change, known.setup.site)
-    _check_free(change, known.setup.site, wanted.setup, starts, wanted.due)
+    lock_setup(change, known.setup.site)
+    check_free(change, known.setup.site, wanted.setup, starts, wanted.due)
     loan = Loan(
         id=_new_id(),
         setup=known.setup.site,
@@ -108,8 +108,8 @@ def _check_window(starts: datetime, due: datetime, now: datetime) -> None:
 
 
 def _purpose(text: str) -> str:
-    if not text.strip() or len(text) > _LONGEST_PURPOSE or not text.isprintable():
-        raise UsageError("loan-purpose", f"the purpose has 1 to {_LONGEST_PURPOSE} printable characters")
+    if not text.strip() or len(text) > LONGEST_TEXT or not text.isprintable():
+        raise UsageError("loan-purpose", f"the purpose has 1 to {LONGEST_TEXT} printable characters")
     return text
 
 
@@ -130,12 +130,17 @@ def _new_id() -> str:
     return f"l{secrets.randbelow(10)}{drawn}"
 
 
-def _lock(change: Change, setup: int) -> None:
+def lock_setup(change: Change, setup: int) -> None:
     """Let others who want this setup wait until this change is over."""
     change.session.execute(select(Setup.site).where(Setup.site == setup).with_for_update())
 
 
-def _check_free(change: Change, setup: int, name: str, starts: datetime, due: datetime, but: str = "") -> None:
+def check_free(change: Change, setup: int, name: str, starts: datetime, due: datetime, but: str = "") -> None:
+    """Refuse a window in which somebody else has, or has booked, a setup.
+
+    Raises:
+        StateError: so it is.
+    """
     for other in booked(change.session, setup):
         # What is not back is taken, whatever was agreed.
         end = max(other.due, change.now + timedelta(seconds=1)) if other.state in HELD else other.due
@@ -155,112 +160,9 @@ def locked(change: Change, identifier: str) -> Seen:
     return the_loan(change.session, identifier)
 
 
-def _lending(change: Change, seen: Seen, action: LoanAction) -> None:
-    """Refuse somebody who may not lend this.
-
-    Raises:
-        RefusedError: so it is.
-        StateError: it is not the moment.
-    """
-    require_role(change.session, change.by, *KEEPERS)
-    if change.by == seen.loan.borrower:
-        raise RefusedError("loan-self", f"{change.by} asked for loan {seen.loan.id}, and somebody else lends it")
-    check_step(action, seen.stands(change.now), seen.loan.id)
-
-
-def approve(change: Change, identifier: str, done: Mapping[str, str] | None = None, *, own: bool = True) -> Seen:
-    """Lend what was asked for: at once, or when its time comes.
-
-    Args:
-        change: by the lender.
-        identifier: of the loan.
-        done: what the lender did by hand, by endpoint; for those that are lent by hand, when it is lent first.
-        own: the lender makes it by their own login to Vault; else it is left to the broker.
-
-    Raises:
-        NotFoundError: there is no such loan.
-        RefusedError: who acts may not lend, or asked for it; or it takes the lender's own login.
-        StateError: it is not the moment, or somebody has the setup still.
-        UsageError: what was done by hand is not said, or said of other endpoints.
-    """
-    seen = locked(change, identifier)
-    loan = seen.loan
-    _lending(change, seen, LoanAction.APPROVE)
-    if loan.due <= change.now:
-        raise StateError("loan-state", f"the time of loan {loan.id} is over")
-    if loan.state == LoanState.ISSUING:
-        return _take_up(change, seen, own=own)
-    known = the_setup(change.session, seen.setup)
-    by_hand = {endpoint.name for endpoint, _ in known.endpoints if endpoint.strategy == "by-hand"}
-    told = _told(done or {}, by_hand)
-    loan.approved, loan.lender, loan.trouble = change.now, change.by, None
-    loan.with_login = takes_own_login(known)
-    if loan.with_login and not own:
-        raise RefusedError("loan-login", f"{seen.setup} is lent by the lender's own login to Vault alone")
-    there = {endpoint.name for _, endpoint in seen.parts}
-    change.session.add_all(
-        LoanPart(loan=loan.id, endpoint=one.id, strategy=one.strategy, state="waiting", told=told.get(one.name))
-        for one, _ in known.endpoints
-        if one.name not in there
-    )
-    note(change, loan, LoanAction.APPROVE, f"{change.by} lends {seen.setup}", {"by_hand": told})
-    if loan.starts <= change.now:
-        begin(change, seen)
-    change.session.flush()
-    return the_loan(change.session, identifier)
-
-
-def _take_up(change: Change, seen: Seen, *, own: bool) -> Seen:
-    """Let a lender's own login make what waits for one: its time came after it was lent, or the lender was cut off.
-
-    Raises:
-        StateError: the broker makes it, or it is being made.
-    """
-    if not own or not waits_for_login(seen):
-        raise StateError("loan-state", f"loan {seen.loan.id} is issuing already")
-    seen.loan.lender = change.by
-    note(change, seen.loan, LoanAction.APPROVE, f"{change.by} lends {seen.setup}", {"by_hand": {}})
-    return seen
-
-
-def waits_for_login(seen: Seen) -> bool:
-    """Tell whether nothing of a loan was made yet, and only a lender's own login makes it."""
-    issuing = seen.loan.state == LoanState.ISSUING and seen.loan.with_login
-    return issuing and all(part.state == "waiting" for part, _ in seen.parts)
-
-
-def takes_own_login(known: Known) -> bool:
-    """Tell whether lending a setup takes the lender's own login to Vault: it is sensitive, or an account is shared."""
-    return known.setup.sensitive or any(one.strategy == "shared-account" for one, _ in known.endpoints)
-
-
 def leave_to_broker(change: Change, identifier: str) -> int:
     """Wake the broker for a loan, in the change that gives it something to do; return the wish."""
     return wishes.ask(change, LOAN, {"loan": identifier})
-
-
-def begin(change: Change, seen: Seen) -> None:
-    """Let a loan's credentials be made, its time having come.
-
-    Raises:
-        StateError: the loan before is not back.
-    """
-    for other in booked(change.session, seen.loan.setup):
-        if other.id != seen.loan.id and other.state in HELD:
-            raise StateError("loan-taken", f"{seen.setup} is {other.state} for team {other.team}: loan {other.id}")
-    seen.loan.state, seen.loan.trouble = LoanState.ISSUING, None
-
-
-def _told(done: Mapping[str, str], by_hand: set[str]) -> dict[str, str]:
-    """Return what people did by hand, each for the right endpoint."""
-    for name, text in done.items():
-        if name not in by_hand:
-            raise UsageError("loan-done", f"endpoint {name[:80]!r} is not lent by hand")
-        if not text.strip() or len(text) > _LONGEST_PURPOSE or not text.isprintable():
-            raise UsageError("loan-done", f"what was done at {name} has 1 to {_LONGEST_PURPOSE} printable characters")
-    if missing := sorted(by_hand - set(done)):
-        raise UsageError("loan-done", f"{missing[0]} is lent by hand, and nobody says what was done there")
-    return dict(done)
 
 
 def cancel(change: Change, identifier: str, reason: str) -> Seen:
@@ -290,29 +192,6 @@ def _drop_parts(change: Change, seen: Seen) -> None:
 def _check_party(change: Change, seen: Seen) -> None:
     if change.by != seen.loan.borrower:
         require_role(change.session, change.by, *KEEPERS)
-
-
-def extend(change: Change, identifier: str, due: datetime) -> Seen:
-    """Move the due date of a loan; the broker lets Vault do the same.
-
-    Raises:
-        NotFoundError: there is no such loan.
-        RefusedError: who acts may not lend, or has it.
-        StateError: it is not the moment, or somebody else has booked the setup.
-        UsageError: the date is no later one, or too late.
-    """
-    seen = locked(change, identifier)
-    loan = seen.loan
-    _lending(change, seen, LoanAction.EXTEND)
-    if due <= max(loan.due, change.now):
-        raise UsageError("loan-window", f"loan {loan.id} is due on {time_text(loan.due)}; name a later moment")
-    if due - (loan.issued or loan.starts) > LONGEST:
-        raise UsageError("loan-window", f"a loan lasts at most {LONGEST.days} days; return it, and ask for a new one")
-    _lock(change, loan.setup)
-    _check_free(change, loan.setup, seen.setup, loan.starts, due, but=loan.id)
-    loan.due, loan.extended, loan.reminded = due, loan.extended + 1, None
-    note(change, loan, LoanAction.EXTEND, f"due on {time_text(due)}", {"due": time_text(due)})
-    return seen
 
 
 def give_back(change: Change, identifier: str, done: Mapping[str, str] | None = None) -> Seen:
@@ -355,7 +234,7 @@ def _state(change: Change, seen: Seen, done: Mapping[str, str]) -> None:
     require_role(change.session, change.by, *KEEPERS)
     parts = {endpoint.name: part for part, endpoint in seen.parts}
     for name, text in done.items():
-        if name not in parts or not text.strip() or len(text) > _LONGEST_PURPOSE or not text.isprintable():
+        if name not in parts or not text.strip() or len(text) > LONGEST_TEXT or not text.isprintable():
             raise UsageError(
                 "loan-done", f"{name[:80]!r} is no endpoint of loan {seen.loan.id}, or nothing is said of it"
             )

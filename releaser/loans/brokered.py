@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from patchline.patches.errors import VaultError
-from patchline.releaser.loans import asking
+from patchline.releaser.loans import asking, lending
 from patchline.releaser.loans.looking import Seen
 from patchline.releaser.loans.states import LoanState
 from patchline.releaser.register import Change, Register
@@ -34,15 +34,15 @@ def leave(change: Change, loan: Loan) -> None:
 
 
 def approve(change: Change, identifier: str, done: Mapping[str, str] | None = None) -> Seen:
-    """Lend what was asked for, and leave it to the broker; raises as `asking.approve`."""
-    seen = asking.approve(change, identifier, done, own=False)
+    """Lend what was asked for, and leave it to the broker; raises as `lending.approve`."""
+    seen = lending.approve(change, identifier, done, own=False)
     leave(change, seen.loan)
     return seen
 
 
 def extend(change: Change, identifier: str, due: datetime) -> Seen:
-    """Move the due date of a loan, and let the broker tell Vault; raises as `asking.extend`."""
-    seen = asking.extend(change, identifier, due)
+    """Move the due date of a loan, and let the broker tell Vault; raises as `lending.extend`."""
+    seen = lending.extend(change, identifier, due)
     leave(change, seen.loan)
     return seen
 

@@ -9,9 +9,10 @@ from sqlalchemy import select
 from patchline.patches.errors import LockedError, PatchlineError
 from patchline.patches.statements import time_text
 from patchline.releaser.loans import handing
-from patchline.releaser.loans.asking import begin, locked, start_ending
+from patchline.releaser.loans.asking import locked, start_ending
 from patchline.releaser.loans.caring import look_after
 from patchline.releaser.loans.cases import Hands
+from patchline.releaser.loans.lending import begin
 from patchline.releaser.loans.looking import Seen, the_loan
 from patchline.releaser.loans.noting import note, stepping
 from patchline.releaser.loans.states import HELD, WARNINGS, LoanAction, LoanState

@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from patchline.releaser.loans import ahead, brokered, looking
 from patchline.releaser.loans import asking as wishes
 from patchline.releaser.loans.documents import loan_document, whole_document
+from patchline.releaser.loans.lending import takes_own_login
 from patchline.releaser.loans.looking import Seen
 from patchline.releaser.moments import moment_to_come
 from patchline.releaser.setups import keeping
@@ -47,7 +48,7 @@ def page(identifier: str) -> Response:
         "lending/loan.html",
         whole_document(seen, now),
         may=ahead.permitted(seen, asking.person(), g.roles, now),
-        with_login=wishes.takes_own_login(known),
+        with_login=takes_own_login(known),
         by_hand=[endpoint.name for endpoint, _ in known.endpoints if endpoint.strategy == "by-hand"],
         keeper=not g.roles.isdisjoint(KEEPERS),
         told=ahead.to_be_told(seen),

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from patchline.patches.errors import PatchlineError
-from patchline.releaser.loans import asking, looking
+from patchline.releaser.loans import asking, lending, looking
 from patchline.releaser.loans.asking import Wanted
 from patchline.releaser.loans.states import LOAN_TABLE, STORED, LoanState, stands
 from patchline.releaser.register import opened
@@ -78,7 +78,7 @@ def test_bookings_follow_each_other_and_never_overlap(lab):
     assert first.id in told.message
     later = asked(lab, by="cleo", starts=NOW + 48 * HOUR, hours=72)
     with lab.change("ada", NOW) as change:
-        assert asking.approve(change, later.id).loan.state == "reserved"
+        assert lending.approve(change, later.id).loan.state == "reserved"
     with lab.change("bob", NOW) as change:
         assert asking.cancel(change, first.id, "not needed").loan.state == "cancelled"
     asked(lab, by="ben", hours=40)
@@ -105,21 +105,21 @@ def test_database_itself_refuses_a_second_loan_of_the_same_time(backend, tmp_pat
 def test_two_lenders_at_once_lend_it_once(lab):
     loan = asked(lab)
     with lab.change("ada", NOW) as change:
-        seen = asking.approve(change, loan.id)
+        seen = lending.approve(change, loan.id)
     assert seen.loan.state == "issuing" and seen.loan.lender == "ada"
     assert [(part.strategy, part.state) for part, _ in seen.parts] == [
         ("database-user", "waiting"),
         ("second-account", "waiting"),
     ]
-    refused("state.loan-state", lab, "cleo", asking.approve, loan.id)
+    refused("state.loan-state", lab, "cleo", lending.approve, loan.id)
 
 
 def test_nobody_lends_to_themselves_and_only_keepers_lend(lab):
     loan = asked(lab, by="ada")
-    refused("refused.loan-self", lab, "ada", asking.approve, loan.id)
+    refused("refused.loan-self", lab, "ada", lending.approve, loan.id)
     with lab.database.write() as session:
         session.execute(text("DELETE FROM person_role WHERE person = 'cleo'"))
-    refused("refused.role", lab, "cleo", asking.approve, loan.id)
+    refused("refused.role", lab, "cleo", lending.approve, loan.id)
     refused("refused.role", lab, "cleo", asking.cancel, loan.id, "no")
 
 
@@ -127,10 +127,10 @@ def test_what_is_lent_by_hand_needs_a_word_of_what_was_done(register):
     setups.site(register, "lab-1")
     setups.setup(register, "lab-1", setups.endpoint("lb", "https://127.0.0.1:9/", "http", "by-hand"))
     loan = asked(register)
-    refused("usage.loan-done", register, "ada", asking.approve, loan.id)
-    refused("usage.loan-done", register, "ada", asking.approve, loan.id, {"lb": "made", "db": "made"})
+    refused("usage.loan-done", register, "ada", lending.approve, loan.id)
+    refused("usage.loan-done", register, "ada", lending.approve, loan.id, {"lb": "made", "db": "made"})
     with register.change("ada", NOW) as change:
-        seen = asking.approve(change, loan.id, {"lb": "account loan-7 made"})
+        seen = lending.approve(change, loan.id, {"lb": "account loan-7 made"})
     assert not seen.verifiable and seen.parts[0][0].told == "account loan-7 made"
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from patchline.patches.errors import UsageError
-from patchline.releaser.loans import asking, board
+from patchline.releaser.loans import asking, board, lending
 from patchline.releaser.loans.asking import Wanted
 from patchline.releaser.tables.loans import Loan, LoanPart
 from tests import setups
@@ -33,7 +33,7 @@ def ask(lab, setup, starts=None, hours=48):
 def lend(lab, setup, state, hours=48):
     loan = ask(lab, setup, hours=hours)
     with lab.change("ada", NOW) as change:
-        asking.approve(change, loan)
+        lending.approve(change, loan)
     with lab.database.write() as session:
         for step in STATES[1 : STATES.index(state) + 1]:
             session.get_one(Loan, loan).state = step

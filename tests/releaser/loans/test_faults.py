@@ -14,12 +14,13 @@ from sqlalchemy import text
 
 from patchline.patches.errors import LockedError, PatchlineError
 from patchline.releaser.fleet import reports
-from patchline.releaser.loans import asking, handing
+from patchline.releaser.loans import handing
 from patchline.releaser.loans.brokering import Rounds, sweep, tend
 from patchline.releaser.loans.caring import look_after
 from patchline.releaser.loans.cases import Hands
 from patchline.releaser.loans.findings import of_loans
 from patchline.releaser.loans.holding import held
+from patchline.releaser.loans.lending import extend
 from patchline.releaser.loans.sealing import SealingKey, seal
 from patchline.releaser.register import opened
 from patchline.vault.connection import Connection
@@ -340,13 +341,13 @@ def test_extended_loan_lives_longer_at_vault_and_target_too_but_not_into_another
     starts = lent.clock.now + 72 * HOUR
     lent.ask(hours=96, by="cleo", starts=starts)
     with pytest.raises(PatchlineError) as told, lent.register.change("ada", lent.clock()) as change:
-        asking.extend(change, loan, starts + HOUR)
+        extend(change, loan, starts + HOUR)
     assert told.value.code == "state.loan-taken"
     with pytest.raises(PatchlineError) as told, lent.register.change("bob", lent.clock()) as change:
-        asking.extend(change, loan, starts)
+        extend(change, loan, starts)
     assert told.value.code == "refused.loan-self"
     with lent.register.change("ada", lent.clock()) as change:
-        asking.extend(change, loan, starts)
+        extend(change, loan, starts)
     look_after(broker, loan)
     lease = lent.space.root.adapter.post("/v1/sys/leases/lookup", json={"lease_id": lent.seen(loan).parts[0][0].lease})
     assert lease["data"]["ttl"] > 71 * 3600 and lent.seen(loan).parts[0][0].expires > starts

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from patchline.patches.errors import PatchlineError
-from patchline.releaser.loans import asking, handing
+from patchline.releaser.loans import handing, lending
 from patchline.releaser.loans.caring import look_after
 from patchline.releaser.setups import keeping
 from patchline.releaser.setups.endpoints import Endpoint
@@ -218,7 +218,7 @@ def test_sensitive_setup_that_was_booked_ahead_is_taken_up_by_a_lender_when_its_
     lab.later(24.1, broker)
     assert lab.state(loan) == "issuing"
     with pytest.raises(PatchlineError) as told, lab.register.change("ada", lab.clock()) as change:
-        asking.approve(change, loan, own=False)
+        lending.approve(change, loan, own=False)
     assert told.value.code == "state.loan-state"
     lab.approve(loan, by="cleo")
     assert look_after(lab.lender(), loan) == "is on loan" and lab.seen(loan).loan.lender == "cleo"

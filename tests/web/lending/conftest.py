@@ -6,7 +6,7 @@ from sqlalchemy import select
 from patchline.releaser import persons
 from patchline.releaser.compatibility.declaring import declare
 from patchline.releaser.evidence import attach, read_results
-from patchline.releaser.loans import asking
+from patchline.releaser.loans import asking, lending
 from patchline.releaser.loans.asking import Wanted
 from patchline.releaser.setups import keeping
 from patchline.releaser.tables.loans import Loan, LoanHandover, LoanPart
@@ -52,7 +52,7 @@ class Lab:
 
     def approve(self, loan, by="ada", done=None):
         with self.register.change(by, self.clock()) as change:
-            asking.approve(change, loan, done)
+            lending.approve(change, loan, done)
         return loan
 
     def put(self, loan, state, **columns):
