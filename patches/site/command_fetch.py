@@ -10,8 +10,9 @@ from patchline.patches.errors import SourceError
 from patchline.patches.site.accepting import offer_documents, offer_lines
 from patchline.patches.site.check_in import Answer
 from patchline.patches.site.command_look import take
-from patchline.patches.site.command_options import clock, site_options, stale_option, the_site
+from patchline.patches.site.command_options import EXISTING, clock, site_options, stale_option, the_site
 from patchline.patches.site.command_send import answer_document, answer_lines, send_report
+from patchline.patches.site.download_tokens import read_token
 from patchline.patches.site.fetching import Fetched, fetch
 from patchline.patches.site.offers import Standing
 from patchline.patches.site.sources import opened_source
@@ -22,6 +23,13 @@ from patchline.patches.terminal import example, json_option, note, report
 
 @click.command("fetch", epilog=example("patchline-site fetch", "patchline-site fetch --from /media/stick/kit"))
 @click.option("--from", "given", metavar="URL|DIR", help="Channel or kit; default: the channel of the trust file.")
+@click.option(
+    "--token-file",
+    metavar="FILE",
+    type=EXISTING,
+    envvar="PATCHLINE_TOKEN_FILE",
+    help="File with the token for the vendor's server, or with the header line of it; readable by its owner alone.",
+)
 @click.option("--send", is_flag=True, help="Then send this site's report to the vendor's server.")
 @click.option(
     "--to", "vendor", metavar="URL", envvar="PATCHLINE_VENDOR", help="The vendor's server; default: the channel's own."
@@ -34,6 +42,7 @@ def fetch_command(
     state_folder: Path | None,
     stale: datetime | None,
     given: str | None,
+    token_file: Path | None,
     vendor: str | None,
     *,
     send: bool,
@@ -41,18 +50,22 @@ def fetch_command(
     """Take the newest policy and recalls, and bring what is new for this site; apply nothing.
 
     With --send the report goes out afterwards, and it is a warning when the vendor's server names a hotfix for this site
-    that the channel does not list.
+    that the channel does not list. A server that hands hotfixes to tokens alone is asked with --token-file; policy and
+    recalls are taken, and the report is sent, before it is an error that it hands out nothing.
     """
+    token = read_token(token_file) if token_file else None
     with the_site(root, state_folder) as site:
         address = given or site_trust(site).channel
         if address is None:
             raise SourceError("none", "this site knows no channel to fetch from")
-        with opened_source(address) as source:
+        with opened_source(address, token) as source:
             fetched = fetch(site, source, clock(), stale)
         sent = send_report(site, take(site, check=True), vendor, clock()) if send else None
     warnings = [*fetched.warnings, *(_unlisted(fetched, sent[1]) if sent else [])]
     for warning in warnings:
         note(f"warning: {warning}")
+    if fetched.refused is not None:
+        raise fetched.refused
     document = {**_document(fetched), "warnings": warnings, "sent": answer_document(*sent) if sent else None}
     report(document, "\n".join([*_lines(fetched), *(answer_lines(*sent) if sent else [])]))
 

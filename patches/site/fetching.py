@@ -22,7 +22,7 @@ from patchline.patches.site.emergencies import ratify
 from patchline.patches.site.inventory import Withdrawn
 from patchline.patches.site.looking import look_at
 from patchline.patches.site.newer_client import NewerClient, newer_client
-from patchline.patches.site.offers import GONE_OFF, Offer, Standing, check_bytes, examine
+from patchline.patches.site.offers import GONE_OFF, REFUSED, Offer, Standing, check_bytes, examine
 from patchline.patches.site.sources import Source
 from patchline.patches.site.state import Site, locked
 from patchline.patches.site.tree import Look
@@ -53,6 +53,13 @@ class Fetched:
     ratified: list[str] = field(default_factory=list)
     withdrawn: dict[str, Withdrawn] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def refused(self) -> PatchlineError | None:
+        """The first of what the server did not hand out, where nothing new could be had."""
+        if any(offer.standing is Standing.NEW for offer in self.offers):
+            return None
+        return next((offer.error for offer in self.offers if _refused(offer)), None)
 
 
 def fetch(site: Site, source: Source, now: datetime, stale_until: datetime | None) -> Fetched:
@@ -143,7 +150,13 @@ def _bring(site: Site, source: Source, fetched: Fetched) -> None:
                 brought[offer.label] = replace(offer.set_aside(error), standing=_standing(absent=absent))
     fetched.offers = [brought.get(offer.label, offer) for offer in fetched.offers]
     if isinstance(source, Ranges):
-        Downloads(site).tidy([(one.label, one.target) for one in fetched.offers if one.standing is Standing.NEW])
+        # What is refused today may lie here from yesterday, whole or in part.
+        wanted = [one for one in fetched.offers if one.standing is Standing.NEW or _refused(one)]
+        Downloads(site).tidy([(one.label, one.target) for one in wanted])
+
+
+def _refused(offer: Offer) -> bool:
+    return offer.error is not None and offer.error.code in REFUSED
 
 
 def _standing(*, absent: bool) -> Standing:

@@ -36,6 +36,8 @@ from patchline.patches.verify import Sidecars, VerifiedManifest, verify
 _CHUNK = 1 << 20
 GONE_OFF = frozenset({"source.unreachable", "source.slow", "source.cut"})
 """The source itself is gone: no release is at fault."""
+REFUSED = frozenset({"source.unauthorized", "source.forbidden"})
+"""The source has it, and does not hand it out to this site, or not now."""
 
 
 class Standing(StrEnum):

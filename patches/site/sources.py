@@ -12,6 +12,7 @@ from typing import BinaryIO, Protocol
 
 from patchline.patches.errors import ChannelError, NotFoundError, SourceError
 from patchline.patches.files import open_regular, os_failure, read_file
+from patchline.patches.site.download_tokens import DownloadToken
 from patchline.patches.site.pieces import Pieces
 from patchline.patches.stored_zip import Member, StoredZip
 
@@ -176,25 +177,26 @@ def missing(path: str, name: str) -> SourceError:
 
 
 @contextmanager
-def opened_source(given: str) -> Iterator[Source]:
-    """Open what `--from` or a trust file names.
+def opened_source(given: str, token: DownloadToken | None = None) -> Iterator[Source]:
+    """Open what `--from` or a trust file names; a token goes to an address alone.
 
     Raises:
         SourceError: it is neither an address nor a folder or zip that holds a channel or kit.
+        UsageError: it is an address that no token may go to.
     """
-    source = _open(given)
+    source = _open(given, token)
     try:
         yield source
     finally:
         source.close()
 
 
-def _open(given: str) -> Source:
+def _open(given: str, token: DownloadToken | None) -> Source:
     if "://" in given:
         # Only here: what reads a kit needs no network and its libraries.
         from patchline.patches.site.web import Web
 
-        return Web(given)
+        return Web(given, token=token)
     path = Path(given)
     if path.is_dir():
         return Folder(path)

@@ -1,30 +1,28 @@
 """Reading files from a web server that may be slow, endless or cut off: bounded in bytes and in time.
 
 - A request ends at its deadline whatever the server does, be it a byte every few seconds or a header without end: then
-  its connection is shut down from beside (`_Deadline`).
+  its connection is shut down from beside (`Deadline`).
 - What is asked for in pieces is asked for by Range; a server that knows no ranges serves whole files only.
 - Nothing is unpacked on the way. Redirects are followed, a few; what arrives is judged by its digest, not by its place.
+- A token goes to the address's own origin alone, and through no proxy that could read it.
 """
 
 import io
 import re
-import socket
 import tempfile
-import threading
-from collections import deque
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import BinaryIO
-from urllib.request import getproxies, proxy_bypass
 
-from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager, Retry, Timeout
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3 import BaseHTTPResponse, Retry, Timeout
 from urllib3.exceptions import HTTPError, IncompleteRead, MaxRetryError, ProtocolError, ReadTimeoutError
 from urllib3.util import parse_url
 
 from patchline.patches.errors import SourceError
+from patchline.patches.site.connections import Deadline, connections
+from patchline.patches.site.download_tokens import DownloadToken
 from patchline.patches.site.pieces import Pieces
+from patchline.patches.site.refusals import refusal
 from patchline.patches.wording import readable_size
 
 CHUNK = 1 << 16
@@ -35,7 +33,8 @@ _ABSENT = frozenset({403, 404, 410})
 """Stores answer 403 where something is missing and listing is not allowed."""
 _TRIES = 5
 _WORTH_ANOTHER_TRY = frozenset({"source.cut", "source.slow"})
-_MOST_WATCHED = 8
+_HOME_ONLY = frozenset({"Authorization"})
+"""What is not sent on where a redirect leads to another scheme, host or port."""
 _HEADERS = {"User-Agent": "patchline-site", "Accept-Encoding": "identity"}
 
 
@@ -75,22 +74,27 @@ class Sent:
 class Web:
     """The files below an address."""
 
-    def __init__(self, url: str, patience: Patience | None = None) -> None:
-        """Take the address, `http://…` or `https://…`; nothing is asked yet.
+    def __init__(self, url: str, patience: Patience | None = None, *, token: DownloadToken | None = None) -> None:
+        """Take the address, `http://…` or `https://…`, and the token for it; nothing is asked yet.
 
         Raises:
             SourceError: it is no such address.
+            UsageError: it is none that a token may go to.
         """
         self.name = url.rstrip("/")
         self._patience = patience or Patience()
-        self._deadline = _Deadline()
+        self._deadline = Deadline()
         try:
             address = parse_url(self.name)
         except HTTPError as error:
             raise SourceError("address", f"{url[:200]!r} is no address: {error}") from None
         if address.scheme not in ("http", "https") or not address.host:
             raise SourceError("address", f"{url[:200]!r} is no address of a web server")
-        self._pool = _pool(address.scheme, address.host, self._deadline)
+        if token is not None:
+            token.check_address(address.scheme, address.host)
+        self._token = token
+        proxied = token is None or address.scheme == "https"
+        self._pool = connections(address.scheme, address.host, self._deadline, proxied=proxied)
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -184,7 +188,7 @@ class Web:
             try:
                 response = self._ask(path, headers)
                 try:
-                    _check_answer(path, response, start)
+                    self._check_answer(path, response, start)
                     yield from response.stream(CHUNK, decode_content=False)
                 finally:
                     response.close()
@@ -197,11 +201,25 @@ class Web:
         return self._pool.request(
             "GET",
             f"{self.name}/{path}",
-            headers={**_HEADERS, **headers},
+            headers={**_HEADERS, **headers, **(self._token.headers if self._token else {})},
             preload_content=False,
             timeout=Timeout(connect=self._patience.connect, read=self._patience.gap),
-            retries=Retry(total=3, connect=1, read=0, redirect=3, status=0, other=0, respect_retry_after_header=False),
+            retries=Retry(
+                total=3,
+                connect=1,
+                read=0,
+                redirect=3,
+                status=0,
+                other=0,
+                respect_retry_after_header=False,
+                remove_headers_on_redirect=_HOME_ONLY,
+            ),
         )
+
+    def _check_answer(self, path: str, response: BaseHTTPResponse, start: int) -> None:
+        if refused := refusal(self.name, path, response, self._token):
+            raise refused
+        _check_answer(path, response, start)
 
     def _failure(self, path: str, error: Exception, seconds: float) -> SourceError:
         reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
@@ -277,71 +295,3 @@ def _check_answer(path: str, response: BaseHTTPResponse, start: int) -> None:
 def _words(error: Exception) -> str:
     """Return what went wrong, without the connection that urllib3 puts before it."""
     return _CONNECTION.sub("", str(error))
-
-
-# Connections
-
-
-class _Deadline:
-    """Ends whatever is read from the connections it watches once a time has passed."""
-
-    def __init__(self) -> None:
-        self.passed = False
-        self._watched: deque[socket.socket] = deque()
-
-    @contextmanager
-    def within(self, seconds: float) -> Iterator[None]:
-        """Let the block's requests take so long."""
-        self.passed = False
-        timer = threading.Timer(seconds, self._end)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-
-    def watched(self, made: socket.socket) -> socket.socket:
-        """Take in a new connection, before anything was said over it, TLS included."""
-        # A second descriptor of the same connection: TLS takes the first one over.
-        self._watched.append(made.dup())
-        if len(self._watched) > _MOST_WATCHED:
-            self._watched.popleft().close()
-        if self.passed:
-            self._end()
-        return made
-
-    def close(self) -> None:
-        """Let go of every connection."""
-        while self._watched:
-            self._watched.popleft().close()
-
-    def _end(self) -> None:
-        self.passed = True
-        for connection in list(self._watched):
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-
-
-def _pool(scheme: str, host: str, deadline: _Deadline) -> PoolManager:
-    """Return the connections to a host, through the proxy that the environment names for it."""
-
-    class Plain(HTTPConnection):
-        def _new_conn(self) -> socket.socket:
-            return deadline.watched(super()._new_conn())
-
-    class Secure(HTTPSConnection):
-        def _new_conn(self) -> socket.socket:
-            return deadline.watched(super()._new_conn())
-
-    class PlainPool(HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class SecurePool(HTTPSConnectionPool):
-        ConnectionCls = Secure
-
-    proxies = getproxies()
-    proxy = None if proxy_bypass(host) else proxies.get(scheme, proxies.get("all"))
-    pool = ProxyManager(proxy, maxsize=1) if proxy else PoolManager(maxsize=1)
-    pool.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
-    return pool
