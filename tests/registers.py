@@ -21,6 +21,7 @@ from sqlalchemy import create_engine, event, text
 from patchline.releaser.database import Database, sqlite_url
 from patchline.releaser.register import Register, opened
 from patchline.releaser.tables.people import Person, PersonRole, Role
+from tests.conftest import NOTHING_MAY_BE_SKIPPED
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 PEOPLE = {
@@ -132,6 +133,13 @@ def register(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Registe
     """Give a register with people in it, once on each database."""
     home = make_home(request.param, tmp_path / "home")
     with opened(home) as found:
+        yield found
+
+
+@pytest.fixture(params=BACKENDS if NOTHING_MAY_BE_SKIPPED else BACKENDS[:1], name="register")
+def register_of_pages(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Register]:
+    """Give pages a register; on PostgreSQL too where nothing may be skipped, since what they ask is tried there anyway."""
+    with opened(make_home(request.param, tmp_path / "home")) as found:
         yield found
 
 

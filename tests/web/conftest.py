@@ -1,6 +1,6 @@
 """What tests of the pages share."""
 
 from tests.browser import browser
-from tests.registers import embedded, register
+from tests.registers import embedded, register_of_pages
 
-__all__ = ["browser", "embedded", "register"]
+__all__ = ["browser", "embedded", "register_of_pages"]

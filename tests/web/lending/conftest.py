@@ -18,9 +18,9 @@ from tests.fleets import Fleet
 from tests.hotfixes import Life
 from tests.lending import HOUR
 from tests.pages import Clock, Visitor, make_app
-from tests.registers import NOW, embedded, register
+from tests.registers import NOW, embedded, register_of_pages
 
-__all__ = ["browser", "embedded", "register"]
+__all__ = ["browser", "embedded", "register_of_pages"]
 HOSTILE = "<script>alert(1)</script>\"'\u202e"
 SENSITIVE = "lab-2"
 

@@ -8,11 +8,11 @@ from patchline.releaser.tables.people import Role
 from tests.browser import browser
 from tests.hotfixes import Life
 from tests.pages import Clock, Visitor, make_app
-from tests.registers import embedded, register
+from tests.registers import embedded, register_of_pages
 from tests.rings import HOTFIX, Ground
 from tests.samples import fix
 
-__all__ = ["browser", "embedded", "register"]
+__all__ = ["browser", "embedded", "register_of_pages"]
 HOSTILE = "<script>alert(1)</script>"
 
 
