@@ -68,7 +68,7 @@ def _open(blueprint: APIBlueprint, door: Door) -> None:
         summary=" ".join(help_text[0].split()),
         description=f"As `patchline {door.words}`. " + " ".join(" ".join(help_text[1:]).split()),
         operation_id=view.__name__,
-        responses=_responses(door),
+        responses=_responses(door, any(one.name == "csv" for one in found)),
         security=SECURITY,
     )(view)
 
@@ -101,9 +101,11 @@ def _run(door: Door, said: Mapping[str, Any]) -> Told:
     return run(door, said, Asking(asking.register(), bearer.person(), asking.now))
 
 
-def _responses(door: Door) -> dict[int, Any]:
+def _responses(door: Door, table: bool) -> dict[int, Any]:
+    """Return what a door answers; one whose command has `--csv` can answer so too."""
     schema: dict[str, Any] = {"description": "As the command prints it with `--json`."}
     if door.keys:
         schema |= {"type": "object", "required": list(door.keys), "properties": {key: {} for key in door.keys}}
-    answer = {"description": "Done", "content": {"application/json": {"schema": schema}}}
+    forms = {"application/json": {"schema": schema}, **({"text/csv": {"schema": {"type": "string"}}} if table else {})}
+    answer = {"description": "Done", "content": forms}
     return {200: answer, **_REFUSALS}
